@@ -1,0 +1,1 @@
+"""Command-line programs; installed as the package occgen_cli."""

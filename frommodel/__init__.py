@@ -1,0 +1,1 @@
+"""The FROM network: training, published weights, metrics and protocols."""

@@ -1,0 +1,1 @@
+"""One module a category: parameters in, solid shapes and materials out."""
