@@ -1,0 +1,141 @@
+"""Files that appear whole or not at all, and the lock that keeps two builds apart."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import InputError, ShardError
+
+__all__ = ["SCRATCH_PREFIX", "install_bytes", "locked_output", "sync_folder"]
+
+SCRATCH_PREFIX = ".tmp-"
+_LOCK = ".lock"
+
+
+def install_bytes(path: Path, data: bytes, scratch: Path) -> None:
+    """Write a file beside its place, sync it, and give it its name in one step.
+
+    Parameters
+    ----------
+    path : Path
+        The final name.
+    data : bytes
+    scratch : Path
+        A folder on the same file system, of this run alone. When it is gone, a later run has taken
+        the output over and nothing is written.
+
+    Raises
+    ------
+    ShardError
+        When the disk is full or the folder cannot be written; nothing stands under the name.
+    """
+    temporary = scratch / path.name
+    try:
+        with open(temporary, "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ShardError(
+            f"{path}: cannot be written ({error.strerror}); what was complete is kept: "
+            "mend that and run the same command again"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked_output(folder: Path) -> Iterator[Path]:
+    """Hold an output folder for this process, and give a scratch folder inside it.
+
+    The system holds the lock: it ends with the process however that ends, and worker processes,
+    which are started anew, do not inherit it. Scratch folders of runs that died are removed, so
+    that a worker such a run left behind can no longer put a file under a final name.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing.
+
+    Yields
+    ------
+    Path
+        The scratch folder, removed at the end, as is the lock.
+
+    Raises
+    ------
+    ShardError
+        When another process, or another thread of this one, writes there.
+    InputError
+        When it is no folder, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder to write into")
+    made = not folder.exists()
+    path = folder / _LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = _acquire(path)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror})") from error
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        try:
+            yield _fresh_scratch(folder)
+        finally:
+            _remove_scratch(folder)
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only goes when nothing was made
+
+
+def _acquire(path: Path) -> int:
+    """Return a handle that holds the lock on the file which bears the name now."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(handle)
+            raise ShardError(
+                f"{path.parent} is being written by process {holder}; wait for it or stop it"
+            ) from None
+        except FileNotFoundError:
+            pass  # the holder finished and took the file away: lock the next one
+        os.close(handle)
+
+
+def _fresh_scratch(folder: Path) -> Path:
+    _remove_scratch(folder)
+    scratch = folder / f"{SCRATCH_PREFIX}{os.getpid()}"
+    try:
+        scratch.mkdir()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror})") from error
+    return scratch
+
+
+def _remove_scratch(folder: Path) -> None:
+    for entry in folder.glob(f"{SCRATCH_PREFIX}*"):
+        shutil.rmtree(entry, ignore_errors=True)

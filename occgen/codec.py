@@ -1,0 +1,176 @@
+"""Decode pictures to RGB uint8 arrays and encode them; the only place that knows file formats.
+
+JPEG goes through libjpeg-turbo (simplejpeg) with the accurate transform, so pixels equal those of
+Pillow and OpenCV; everything else goes through Pillow.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from .errors import DataError, InputError
+
+__all__ = ["MAX_PIXELS", "bgr_to_rgb", "decode_image", "encoder", "read_size"]
+
+MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
+
+UInt8 = NDArray[np.uint8]
+
+
+def bgr_to_rgb(image: UInt8) -> UInt8:
+    """Return an image with its channels reversed; its own inverse.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+    """
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """Return height and width from the header alone, as the decoded picture will have them.
+
+    Raises
+    ------
+    DataError
+        When the data are empty, no picture, or larger than `MAX_PIXELS`.
+    """
+    with _opened(data) as picture:
+        width, height = picture.size
+        if picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):
+            width, height = height, width
+    return height, width
+
+
+def decode_image(data: bytes) -> UInt8:
+    """Return a picture's pixels as a person would see them.
+
+    Parameters
+    ----------
+    data : bytes
+        A JPEG, PNG, WebP, BMP, TIFF, GIF, PNM or other file Pillow reads.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        RGB. Grey is repeated, a palette looked up, 16 bits a channel cut to 8, CMYK converted,
+        transparency laid on black, an EXIF rotation applied; of several frames the first is taken.
+
+    Raises
+    ------
+    DataError
+        When the data are empty, truncated, no picture, or larger than `MAX_PIXELS`; the message
+        is the reason alone, without a file name.
+    """
+    if _is_plain_jpeg(data):
+        try:
+            return simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False)
+        except ValueError as error:
+            raise DataError(f"damaged or truncated JPEG ({_first_line(error)})") from error
+    with _opened(data) as picture:
+        kind = picture.format or "picture"
+        try:
+            if kind == "JPEG":
+                ImageOps.exif_transpose(picture, in_place=True)
+            else:
+                picture.load()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return _to_rgb(picture)
+        except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
+            raise DataError(f"damaged or truncated {kind} ({_first_line(error)})") from error
+
+
+def encoder(codec: str, quality: int) -> Callable[[UInt8], bytes]:
+    """Return the function that encodes an RGB image.
+
+    Parameters
+    ----------
+    codec : {'jpeg', 'png', 'pillow-jpeg'}
+        JPEG with 4:2:0 colour by libjpeg-turbo, lossless PNG, or JPEG by Pillow, as the published
+        generator writes it.
+    quality : int
+        Of a JPEG, 1 to 100.
+
+    Returns
+    -------
+    callable
+        From an array of uint8, shape (H, W, 3), to bytes.
+    """
+    if codec == "jpeg":
+        return lambda image: simplejpeg.encode_jpeg(
+            image, quality=quality, colorspace="RGB", colorsubsampling="420", fastdct=False
+        )
+    formats: dict[str, tuple[str, dict[str, Any]]] = {
+        "png": ("PNG", {"compress_level": 3}),
+        "pillow-jpeg": ("JPEG", {"quality": quality}),
+    }
+    if codec not in formats:
+        raise InputError(f"codec must be jpeg or png, got {codec!r}")
+    file_format, options = formats[codec]
+
+    def encode(image: UInt8) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, file_format, **options)
+        return buffer.getvalue()
+
+    return encode
+
+
+def _opened(data: bytes) -> Image.Image:
+    if not data:
+        raise DataError("empty file (0 bytes)")
+    try:
+        with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
+            warnings.simplefilter("ignore")
+            picture = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise DataError(f"too large: more than {MAX_PIXELS:,} pixels") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError("not a picture this machine can read") from error
+    _check_size(picture.height, picture.width)
+    return picture
+
+
+def _is_plain_jpeg(data: bytes) -> bool:
+    """Whether libjpeg-turbo alone gives the picture: no rotation, not CMYK, not too large."""
+    if data[:3] != b"\xff\xd8\xff" or data.find(b"Exif\0\0", 0, 65536) >= 0:
+        return False
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return False
+    _check_size(height, width)
+    return space in ("YCbCr", "RGB", "Gray")
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise DataError(f"too large: {width}x{height} is more than {MAX_PIXELS:,} pixels")
+
+
+def _to_rgb(picture: Image.Image) -> UInt8:
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        wide = np.asarray(picture).astype(np.float64)
+        scale = 1.0 if wide.max(initial=0) <= 255 and picture.mode == "F" else 1 / 257
+        grey = np.clip(np.rint(wide * scale), 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        picture = Image.new("RGBA", layer.size, (0, 0, 0, 255))
+        picture.alpha_composite(layer)
+    return np.array(picture.convert("RGB"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()[:120]

@@ -1,0 +1,92 @@
+"""Blend a resized occluder into a face, clipped at the border."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from occluders import Resized
+
+from .errors import InputError
+
+__all__ = ["clip_box", "paste", "paste_mask"]
+
+Box = tuple[int, int, int, int]
+
+
+def clip_box(box: Box, height: int, width: int) -> Box:
+    """Return a box cut to the image; all zeros when nothing is left."""
+    x0, y0, x1, y1 = box
+    x0, y0 = max(x0, 0), max(y0, 0)
+    x1, y1 = min(x1, width), min(y1, height)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else (0, 0, 0, 0)
+
+
+def paste(image: NDArray[np.uint8], resized: Resized, box: Box, blend: str) -> Box:
+    """Blend an occluder into an image, in place, and return the clipped box.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB; changed.
+    resized : Resized
+        The occluder at the size of `box`.
+    box : tuple of int
+        Where it lies; may reach beyond the image.
+    blend : {'opaque', 'alpha'}
+        The whole rectangle, or its matte.
+
+    Returns
+    -------
+    tuple of int
+        The part of `box` inside the image, all zeros when there is none.
+
+    Raises
+    ------
+    InputError
+        When the size of `box` is not that of `resized`, or `blend` is unknown.
+
+    Notes
+    -----
+    Alpha blending adds the premultiplied occluder to ``image * (255 - alpha) / 255``, each rounded
+    to the nearest level: alpha 0 changes nothing, alpha 255 copies, and the result is within one
+    level of the exact mix.
+    """
+    height, width = image.shape[:2]
+    clipped = clip_box(box, height, width)
+    x0, y0, x1, y1 = clipped
+    if resized.rgb.shape[:2] != (box[3] - box[1], box[2] - box[0]):
+        raise InputError(f"box {box} does not have the occluder's size {resized.rgb.shape[:2]}")
+    if blend not in ("opaque", "alpha"):
+        raise InputError(f"blend must be opaque or alpha, got {blend!r}")
+    if x1 == x0:
+        return clipped
+    rows = slice(y0 - box[1], y1 - box[1])
+    columns = slice(x0 - box[0], x1 - box[0])
+    region = image[y0:y1, x0:x1]
+    if blend == "opaque":
+        region[:] = resized.rgb[rows, columns]
+    else:
+        kept: Any = cv2.multiply(region, resized.inverse_alpha[rows, columns], scale=1 / 255)
+        cv2.add(kept, resized.premultiplied[rows, columns], dst=kept)
+        region[:] = kept
+    return clipped
+
+
+def paste_mask(mask: NDArray[np.bool_], resized: Resized, box: Box, blend: str) -> None:
+    """Mark what an occluder hides, in place.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (H, W)
+        Changed: True where alpha is at least half, or in the whole box of an opaque paste.
+    resized, box, blend
+        As given to `paste`.
+    """
+    x0, y0, x1, y1 = clip_box(box, *mask.shape)
+    if blend == "opaque":
+        mask[y0:y1, x0:x1] = True
+    else:
+        part = resized.mask[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+        mask[y0:y1, x0:x1] |= part

@@ -1,0 +1,276 @@
+"""BuildConfig: everything a build is made from, checked when constructed."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+__all__ = ["DATASETS", "BuildConfig", "parse_scales"]
+
+DATASETS = {  # what --dataset understands, and how the paper writes it
+    "demo": "Demo",
+    "lfw": "LFW",
+    "webface": "WebFace",
+    "mf1": "MF1",
+    "facescrub": "FaceScrub",
+    "ar": "AR",
+    "mfr2": "MFR2",
+    "lfw-sm": "LFW-SM",
+    "olfw": "OLFW",
+    "folder": "Folder",
+    "rec": "Rec",
+    "bin": "Bin",
+    "shards": "Shards",
+}
+_CHOICES = {
+    "placement": ("random", "regions"),
+    "blend": ("opaque", "alpha"),
+    "by": ("box", "mask"),
+    "image_size": ("source", "112x96", "112x112"),
+    "codec": ("jpeg", "png"),
+    "format": ("hdf5", "folder"),
+    "compat": (None, "published"),
+}
+# What changes no picture and no label of a finished build: not part of its identity.
+_RUN_ONLY = ("root", "out", "occluders", "jobs", "backend", "strict", "max_skipped", "overwrite")
+_MAX_SCALES = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildConfig:
+    """A build: what is read, what is pasted how, and how it is written.
+
+    Raises
+    ------
+    InputError
+        When a value is out of range, unknown, or does not go with another.
+
+    Examples
+    --------
+    >>> BuildConfig(dataset="lfw", scale="1.0:0.5:2.0").scales
+    (1.0, 1.5, 2.0)
+    """
+
+    dataset: str
+    """Name of the data set, a key of `DATASETS`."""
+    root: str | None = None
+    """Where the data set lies; None for $OCCGEN_DATA/NAME."""
+    out: str | None = None
+    """Folder of the finished set; None for ./Occ-NAME-S."""
+    scale: float | str = 1.0
+    """Scale of Algorithm 1, > 0, or a range 'start:step:stop' with both ends in."""
+    placement: str = "random"
+    """'random' (Algorithm 1) or 'regions' (the nine of Fig. 1)."""
+    region: str | None = None
+    """One of the nine regions; None draws one for each face."""
+    region_jitter: int = 0
+    """A region is moved by one offset, the same on both axes, of up to this many pixels."""
+    blend: str = "alpha"
+    """'opaque' (the occluder's rectangle, as published) or 'alpha' (its matte)."""
+    by: str = "box"
+    """Whether `pattern` means the label of the box or of the mask."""
+    k: int = 5
+    """Cells on each side of the pattern grid."""
+    categories: tuple[str, ...] | None = None
+    """Occluder categories used; None for all."""
+    group: int | None = None
+    """Occluder group of Sec. 4.8: 1, 2 or 3; None for all."""
+    exclude_occluders: tuple[str, ...] = ()
+    """Occluders or categories left out, by name or pattern (`book/*`)."""
+    occluders: str = "bundled"
+    """'bundled', or a directory of occluders."""
+    clean_fraction: float = 0.0
+    """Chance of a face to stay clean, 0 to 1."""
+    variants: int = 1
+    """Occluded versions of each face."""
+    area: float | None = None
+    """Share of the image the box shall cover, in place of a scale."""
+    max_coverage: float | None = None
+    """Largest share of the image a box may cover; its occluder is made smaller."""
+    image_size: str = "source"
+    """'source', '112x96' or '112x112'."""
+    codec: str = "jpeg"
+    """'jpeg' or 'png'."""
+    quality: int = 95
+    """Of a JPEG, 1 to 100."""
+    shard_size: int = 4096
+    """Faces (with variants) a shard."""
+    limit: int | None = None
+    """Only this many pictures of the source, from the first."""
+    format: str = "hdf5"
+    """'hdf5' or 'folder'."""
+    compat: str | None = None
+    """'published' repeats the published generator's rounding, opaque pasting and codec."""
+    seed: int = 100
+    """Of every random stream."""
+    jobs: int | None = None
+    """Worker processes; None for all cores this process may use."""
+    backend: str = "loky"
+    """joblib backend that runs the workers."""
+    strict: bool = False
+    """Whether the first bad picture stops the build."""
+    max_skipped: float = 0.01
+    """Share of bad pictures above which the build fails at its end."""
+    overwrite: bool = False
+    """Whether an output of another configuration may be replaced."""
+
+    def __post_init__(self) -> None:
+        if self.dataset not in DATASETS:
+            raise InputError(f"dataset must be one of {', '.join(DATASETS)}, got {self.dataset!r}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                choices = ", ".join(str(value) for value in allowed if value is not None)
+                raise InputError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        for name in ("root", "out", "occluders"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, str(value))
+        for name in ("categories", "exclude_occluders"):
+            value = getattr(self, name)
+            if value is not None:
+                values = (value,) if isinstance(value, str) else tuple(value)
+                object.__setattr__(self, name, values)
+        self._check_numbers()
+        if isinstance(self.scale, str):
+            values = parse_scales(self.scale)
+            object.__setattr__(self, "scale", values[0] if len(values) == 1 else self.scale)
+        else:
+            object.__setattr__(self, "scale", float(self.scale))
+        if self.region is not None:
+            if self.placement != "regions":
+                raise InputError("region goes with placement 'regions'")
+            object.__setattr__(self, "region", self.region.replace("_", "-").replace(" ", "-"))
+            from .placement import REGIONS
+
+            if self.region not in REGIONS:
+                raise InputError(f"region must be one of {', '.join(REGIONS)}, got {self.region!r}")
+        if self.area is not None and self.placement != "random":
+            raise InputError("area goes with placement 'random'")
+        if self.compat == "published" and self.codec != "jpeg":
+            raise InputError("compat 'published' writes JPEG; leave codec at jpeg")
+
+    def _check_numbers(self) -> None:
+        _check_scales(self.scales)
+        whole = {"k": 1, "variants": 1, "quality": 1, "shard_size": 1, "seed": 0}
+        whole["region_jitter"] = 0
+        optional = {"limit": 1, "jobs": 1, "group": 1}
+        for name, low in (whole | optional).items():
+            value = getattr(self, name)
+            if value is None and name in optional:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise InputError(f"{name} must be a whole number >= {low}, got {value!r}")
+        highest = {"quality": 100, "group": 3, "k": 16, "variants": 10_000, "seed": 2**64 - 1}
+        for name, high in highest.items():
+            if (getattr(self, name) or 0) > high:
+                raise InputError(f"{name} must be <= {high}, got {getattr(self, name)}")
+        for name in ("clean_fraction", "max_skipped"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must be in 0 .. 1, got {getattr(self, name)!r}")
+        for name in ("area", "max_coverage"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1:
+                raise InputError(f"{name} must be above 0 and at most 1, got {value!r}")
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The scales one of which is drawn for a face."""
+        return parse_scales(self.scale) if isinstance(self.scale, str) else (float(self.scale),)
+
+    @property
+    def name(self) -> str:
+        """Name of the set as in the paper: Occ-LFW-2.0, Occ-WebFace, Mix-WebFace."""
+        dataset = DATASETS[self.dataset]
+        if self.clean_fraction > 0:
+            return f"Mix-{dataset}"
+        if self.placement == "regions":
+            return f"Occ-{dataset}-{self.region or 'regions'}"
+        if self.area is not None:
+            return f"Occ-{dataset}-area{self.area:g}"
+        return f"Occ-{dataset}-{self.scale}" if len(self.scales) == 1 else f"Occ-{dataset}"
+
+    @property
+    def out_path(self) -> Path:
+        """Folder of the finished set."""
+        return Path(self.out) if self.out is not None else Path(self.name)
+
+    @property
+    def effective_blend(self) -> str:
+        """The blending used: the published generator knows none but opaque."""
+        return "opaque" if self.compat == "published" else self.blend
+
+    def content(self) -> dict[str, Any]:
+        """Return what decides the bytes of the set: no paths, jobs, backend, tolerance."""
+        record = {key: value for key, value in asdict(self).items() if key not in _RUN_ONLY}
+        record["scale"] = self.scale if isinstance(self.scale, str) else float(self.scale)
+        return record
+
+    def to_json(self) -> str:
+        """Return the whole configuration as one line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "BuildConfig":
+        """Return the configuration that `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            When the text is not one, or holds unknown fields.
+        """
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"not a configuration: {error}") from error
+        known = {field.name for field in fields(cls)}
+        if not isinstance(record, dict) or not set(record) <= known:
+            unknown = sorted(set(record) - known) if isinstance(record, dict) else "no fields"
+            raise InputError(f"not a configuration of this version: {unknown}")
+        try:
+            return cls(**record)
+        except TypeError as error:
+            raise InputError(f"not a configuration: {error}") from error
+
+
+def parse_scales(text: str) -> tuple[float, ...]:
+    """Return the scales a text names.
+
+    Parameters
+    ----------
+    text : str
+        '2.0', or 'start:step:stop' with both ends in: '1.0:0.5:5.0' gives nine.
+
+    Returns
+    -------
+    tuple of float
+
+    Raises
+    ------
+    InputError
+        When it is neither, not above 0, or names more than a thousand.
+    """
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 3) or not all(math.isfinite(number) for number in numbers):
+        raise InputError(f"scale must be a number or start:step:stop, got {text!r}")
+    if len(numbers) == 1:
+        return _check_scales((numbers[0],))
+    start, step, stop = numbers
+    if step <= 0 or stop < start:
+        raise InputError(f"scale {text!r} needs a step > 0 and a stop >= its start")
+    count = math.floor((stop - start) / step + 1e-9) + 1
+    if count > _MAX_SCALES:
+        raise InputError(f"scale {text!r} names {count} scales, more than {_MAX_SCALES}")
+    return _check_scales(tuple(round(start + i * step, 9) for i in range(count)))
+
+
+def _check_scales(scales: tuple[float, ...]) -> tuple[float, ...]:
+    for scale in scales:
+        if not (math.isfinite(scale) and 0 < scale <= 1000):
+            raise InputError(f"scale must be > 0 and at most 1000, got {scale}")
+    return scales

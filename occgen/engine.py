@@ -1,0 +1,415 @@
+"""build(): plan shards, run workers, write the manifest last."""
+
+import csv
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from occluders import OccluderLibrary, bundled, from_directory
+
+from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
+from .codec import decode_image
+from .config import BuildConfig
+from .errors import DataError, InputError, ShardError
+from .formats import ShardFormat, open_format
+from .manifest import (
+    MANIFEST,
+    SKIPPED,
+    build_digest,
+    canonical,
+    file_sha256,
+    identity_of,
+    installed_versions,
+    manifest_bytes,
+    read_manifest,
+)
+from .sources import Source, open_source
+from .tasks import Plan, ShardTask
+from .worker import ShardReport, WorkOrder, make_shard, narrow_library
+
+__all__ = ["BuildReport", "Progress", "build", "open_library"]
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 3  # a worker the system killed is replaced this often
+_CARD = "CARD.md"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a build is; handed to `on_progress` after each shard."""
+
+    images: int
+    """Faces done, with those that stood there already."""
+    total: int
+    """Faces in all."""
+    shards: int
+    """Shards done."""
+    reused: int
+    """Faces among `images` that stood there already."""
+    elapsed_s: float
+    """Since the first shard was begun."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildReport:
+    """What a build made."""
+
+    out: Path
+    manifest: dict[str, Any] = field(repr=False)
+    """The manifest as written."""
+    already_complete: bool = False
+    """Whether the same set stood there whole, and was left as it is."""
+    reused_shards: int = 0
+    """Shards of an interrupted run that were taken over."""
+    elapsed_s: float = 0.0
+    """Wall time of this run."""
+
+    @property
+    def images(self) -> int:
+        """Faces in the set."""
+        return int(self.manifest["images"])
+
+    @property
+    def skipped(self) -> int:
+        """Pictures left out, as ``skipped.csv`` names them."""
+        return int(self.manifest["skipped"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the set's contents and settings."""
+        return str(self.manifest["digest"])
+
+
+def build(
+    config: BuildConfig, on_progress: Callable[[Progress], None] | None = None
+) -> BuildReport:
+    """Make an occluded set, or what is missing of it (Algorithm 1, Sec. 4.1).
+
+    Parameters
+    ----------
+    config : BuildConfig
+    on_progress : callable, optional
+        Called in this process after each shard.
+
+    Returns
+    -------
+    BuildReport
+
+    Raises
+    ------
+    InputError
+        When a path is not what it should be, or the output holds another configuration.
+    DataError
+        When more pictures than `max_skipped` cannot be read, or with `strict` the first.
+    ShardError
+        When the output cannot be written or is being written; what was complete is kept.
+    """
+    began = time.monotonic()
+    source = open_source(config.dataset, config.root)
+    source.check()
+    library = open_library(config.occluders)
+    narrow_library(library, config)  # an empty choice fails here, before any work
+    job = _Build(config, source, library)
+    finished = job.finished_before()
+    if finished is not None:
+        return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
+    with locked_output(config.out_path) as scratch:
+        job.claim()
+        manifest, reused = job.run(scratch, on_progress)
+    elapsed = time.monotonic() - began
+    return BuildReport(
+        out=config.out_path, manifest=manifest, reused_shards=reused, elapsed_s=elapsed
+    )
+
+
+def open_library(occluders: str) -> OccluderLibrary:
+    """Return the library a name or directory stands for."""
+    return bundled() if occluders == "bundled" else from_directory(occluders)
+
+
+class _Build:
+    """One build, from the checks of its output to its manifest."""
+
+    def __init__(self, config: BuildConfig, source: Source, library: OccluderLibrary) -> None:
+        self.config, self.source, self.library = config, source, library
+        self.out = config.out_path
+        self.format: ShardFormat = open_format(config.format)
+        self.identity = json.loads(canonical(identity_of(config, library.digest)))
+
+    def finished_before(self) -> dict[str, Any] | None:
+        """Return the manifest of a whole output of the same configuration, or None."""
+        if not (self.out / MANIFEST).is_file():
+            return None
+        try:
+            manifest = read_manifest(self.out)
+        except ShardError:
+            if self.config.overwrite:
+                return None
+            raise
+        if manifest["config"] != self.identity:
+            if self.config.overwrite:
+                return None
+            raise InputError(self._refusal(manifest["config"]))
+        missing = [s["name"] for s in manifest["shards"] if not (self.out / s["name"]).is_file()]
+        if missing:
+            raise ShardError(
+                f"{self.out / missing[0]} is missing from a finished set; "
+                "run occgen verify --repair"
+            )
+        plan = Plan(self.source, self.config)
+        for _ in plan.tasks():
+            pass
+        if plan.fingerprint == manifest["source"]["fingerprint"]:
+            return manifest
+        if self.config.overwrite:
+            return None
+        raise InputError(
+            f"{self.out} was made from {manifest['source']['pictures']} pictures and the source "
+            f"now lists {plan.pictures} (or other names); use --overwrite or another --out"
+        )
+
+    def _refusal(self, other: dict[str, Any]) -> str:
+        names = sorted(k for k in self.identity if self.identity[k] != other.get(k))
+        shown = ", ".join(f"{k} {other.get(k)!r} not {self.identity[k]!r}" for k in names[:3])
+        more = ", ..." if len(names) > 3 else ""
+        return (
+            f"{self.out} holds a set of another configuration ({shown}{more}); "
+            "use --overwrite or another --out"
+        )
+
+    def claim(self) -> None:
+        """Make the output this build's: take over, clear, or refuse what stands there."""
+        carried = {path.name for path in self.source.carried()}
+        ours = {MANIFEST, SKIPPED, ".lock", *carried}
+        for entry in sorted(self.out.iterdir()):
+            known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
+            if not known and not any(open_format(f).owns(entry.name) for f in ("hdf5", "folder")):
+                raise InputError(
+                    f"{self.out} holds {entry.name}, which no build made; name another --out"
+                )
+        indices = self.format.indices(self.out)
+        if (self.out / MANIFEST).exists() and not self.config.overwrite:
+            return
+        same = False
+        if indices:
+            try:
+                _, attributes = self.format.read(self.out, indices[0])
+                standing = json.loads(attributes.get("config", "{}"))
+            except (ShardError, ValueError):
+                standing = {}
+            same = standing == self.identity
+            if not same and not self.config.overwrite:
+                raise InputError(self._refusal(standing))
+        if not same or (self.out / MANIFEST).exists():
+            (self.out / MANIFEST).unlink(missing_ok=True)
+            (self.out / SKIPPED).unlink(missing_ok=True)
+            for name in ("hdf5", "folder"):
+                open_format(name).clear(self.out)
+
+    def run(
+        self, scratch: Path, on_progress: Callable[[Progress], None] | None
+    ) -> tuple[dict[str, Any], int]:
+        """Make the shards and the manifest; return it, and how many shards stood already."""
+        height, width = self._picture_size()
+        order = WorkOrder(
+            config=self.config.to_json(),
+            library=json.dumps(self.library.spec),
+            library_digest=self.library.digest,
+            height=height,
+            width=width,
+            out=str(self.out),
+            scratch=str(scratch),
+        )
+        for attempt in range(_ATTEMPTS):
+            plan = Plan(self.source, self.config)
+            try:
+                reports = self._gather(order, plan, on_progress)
+                break
+            except TerminatedWorkerError as error:
+                if attempt + 1 == _ATTEMPTS:
+                    raise ShardError(
+                        "worker processes are killed again and again (out of memory?); what was "
+                        "complete is kept: run the same command with fewer --jobs"
+                    ) from error
+                _log.warning("a worker process was killed; its shard is made again")
+        self._check_none_beyond(len(reports))
+        skipped = [pair for report in reports for pair in report.skipped]
+        self._write_skipped(skipped, scratch)
+        if len(skipped) > self.config.max_skipped * plan.pictures:
+            key, reason = skipped[0]
+            raise DataError(
+                f"{len(skipped)} of {plan.pictures} pictures cannot be used (first: {key}: "
+                f"{reason}), more than --max-skipped {self.config.max_skipped:g} allows; all are "
+                f"named in {self.out / SKIPPED} and what was made is kept"
+            )
+        extra = self._carry(scratch) + self.format.finish(self.out, scratch, len(reports))
+        manifest = self._manifest(reports, plan, extra, height, width)
+        install_bytes(self.out / MANIFEST, manifest_bytes(manifest), scratch)
+        sync_folder(self.out)
+        return read_manifest(self.out), sum(report.reused for report in reports)
+
+    def _picture_size(self) -> tuple[int, int]:
+        if self.config.image_size != "source":
+            height, width = (int(side) for side in self.config.image_size.split("x"))
+            return height, width
+        seen, reason = 0, ""
+        for ref in self.source.refs():
+            try:
+                height, width = decode_image(self.source.read(ref.key)).shape[:2]
+            except DataError as error:
+                seen, reason = seen + 1, reason or f"{ref.key}: {error}"
+                if self.config.strict:
+                    raise DataError(reason) from error
+                continue
+            return height, width
+        if seen:
+            raise DataError(f"none of {seen} pictures can be read (first: {reason})")
+        raise InputError(f"{self.config.root} holds no pictures; one folder an identity is read")
+
+    def _gather(
+        self,
+        order: WorkOrder,
+        plan: Plan,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> list[ShardReport]:
+        total = 0
+        if on_progress is not None:
+            total = min(self.source.count(), self.config.limit or 2**62) * self.config.variants
+        began = time.monotonic()
+        reports: dict[int, ShardReport] = {}
+        images = reused = 0
+        for report in _run_tasks(self.config, order, plan.tasks()):
+            reports[report.index] = report
+            images += report.images
+            reused += report.images * report.reused
+            if on_progress is not None:
+                elapsed = time.monotonic() - began
+                on_progress(
+                    Progress(
+                        images=images,
+                        total=total,
+                        shards=len(reports),
+                        reused=reused,
+                        elapsed_s=elapsed,
+                    )
+                )
+        return [reports[index] for index in sorted(reports)]
+
+    def _check_none_beyond(self, count: int) -> None:
+        beyond = [index for index in self.format.indices(self.out) if index >= count]
+        if beyond:
+            raise ShardError(
+                f"{self.out} holds shard {beyond[0]} where the source now fills {count}: the "
+                "source changed since the build began; use --overwrite to make the set anew"
+            )
+
+    def _write_skipped(self, skipped: list[tuple[str, str]], scratch: Path) -> None:
+        if not skipped:
+            (self.out / SKIPPED).unlink(missing_ok=True)
+            return
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([("key", "reason"), *skipped])
+        install_bytes(self.out / SKIPPED, text.getvalue().encode("utf-8"), scratch)
+
+    def _carry(self, scratch: Path) -> list[str]:
+        for path in self.source.carried():
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path} cannot be read ({error.strerror})") from error
+            install_bytes(self.out / path.name, data, scratch)
+        return [path.name for path in self.source.carried()]
+
+    def _manifest(
+        self, reports: list[ShardReport], plan: Plan, extra: list[str], height: int, width: int
+    ) -> dict[str, Any]:
+        occluded = sum(report.occluded for report in reports)
+        names = [*extra, *([SKIPPED] if (self.out / SKIPPED).exists() else [])]
+        return {
+            "name": self.config.name,
+            "config": self.identity,
+            "seed": self.config.seed,
+            "height": height,
+            "width": width,
+            "images": sum(report.images for report in reports),
+            "occluded": occluded,
+            "identities": len(plan.identities),
+            "skipped": sum(len(report.skipped) for report in reports),
+            "bytes": sum(report.bytes for report in reports),
+            "box_coverage": sum(r.coverage_sum for r in reports) / max(occluded, 1),
+            "mask_coverage": sum(r.mask_coverage_sum for r in reports) / max(occluded, 1),
+            "coverage_histogram": np.sum([r.coverage_histogram for r in reports], axis=0).tolist(),
+            "patterns": _added({}, (report.patterns for report in reports)),
+            "labels_differ": sum(report.labels_differ for report in reports),
+            "categories": self._category_counts(reports),
+            "shards": [
+                {
+                    "name": report.name,
+                    "images": report.images,
+                    "bytes": report.bytes,
+                    "sha256": report.sha256,
+                    "content_sha256": report.content_sha256,
+                }
+                for report in reports
+            ],
+            "files": {name: file_sha256(self.out / name) for name in names},
+            "labels": {},
+            "digest": build_digest([r.content_sha256 for r in reports], self.identity),
+            "occluders": {
+                "spec": self.library.spec,
+                "digest": self.library.digest,
+                "members": len(self.library),
+            },
+            "source": {
+                "dataset": self.config.dataset,
+                "root": self.config.root,
+                "pictures": plan.pictures,
+                "fingerprint": plan.fingerprint,
+                "licence": self.source.licence,
+            },
+            "versions": installed_versions(),
+        }
+
+    def _category_counts(self, reports: list[ShardReport]) -> dict[str, int]:
+        names = ["clean", *self.library.categories]
+        totals: dict[str, int] = {}
+        for report in reports:
+            for number, count in report.categories.items():
+                name = names[int(number)]
+                totals[name] = totals.get(name, 0) + count
+        return totals
+
+
+def _added(
+    start: dict[str, dict[str, int]], parts: Iterable[dict[str, dict[int, int]]]
+) -> dict[str, dict[str, int]]:
+    for part in parts:
+        for name, histogram in part.items():
+            sums = start.setdefault(name.removeprefix("pattern/"), {})
+            for label, count in histogram.items():
+                sums[str(label)] = sums.get(str(label), 0) + count
+    return start
+
+
+def _run_tasks(
+    config: BuildConfig, order: WorkOrder, tasks: Iterator[ShardTask]
+) -> Iterator[ShardReport]:
+    jobs = config.jobs or cpu_count()
+    if jobs == 1:
+        for task in tasks:
+            yield make_shard(order, task)
+        return
+    pool = Parallel(
+        n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
+    )
+    yield from pool(delayed(make_shard)(order, task) for task in tasks)

@@ -1,0 +1,216 @@
+"""HDF5 shards, readable with plain h5py: one contiguous blob of images, plain columns beside it."""
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic import install_bytes
+from ..columns import Columns
+from ..errors import ShardError
+from ..manifest import file_sha256
+from .base import StoredShard
+
+__all__ = [
+    "SCHEMA",
+    "Hdf5Format",
+    "blob_position",
+    "dataset_names",
+    "open_hdf5",
+    "read_attributes",
+    "read_columns",
+    "shard_bytes",
+    "shard_name",
+]
+
+SCHEMA = 1
+_SHARD = re.compile(r"shard-\d{5,}\.h5")
+_PATTERN = re.compile(r"pattern-k\d+\.h5")
+_BLOCK = 1 << 22  # the file is built in memory and grows by this
+_MAX_ELEMENTS = 1 << 33  # of one dataset in a file that somebody else may have made
+
+
+class Hdf5Format:
+    """One HDF5 file a shard, ``shard-00000.h5`` onwards."""
+
+    def write(
+        self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
+    ) -> StoredShard:
+        """Write one shard whole: beside its place, synced, then renamed."""
+        data = shard_bytes(columns, attributes)
+        install_bytes(out / shard_name(index), data, scratch)
+        return StoredShard(shard_name(index), hashlib.sha256(data).hexdigest(), len(data))
+
+    def find(self, out: Path, index: int) -> StoredShard | None:
+        """Return the shard of a number if it stands, or None."""
+        path = out / shard_name(index)
+        if not path.is_file():
+            return None
+        return StoredShard(path.name, file_sha256(path), path.stat().st_size)
+
+    def read(self, out: Path, index: int) -> tuple[Columns, dict[str, Any]]:
+        """Return columns and attributes of a shard that stands."""
+        with open_hdf5(out / shard_name(index)) as file:
+            return read_columns(file), read_attributes(file)
+
+    def indices(self, out: Path) -> list[int]:
+        """Return the numbers of all shards that stand, sorted."""
+        names = (path.name for path in out.glob("shard-*.h5"))
+        return sorted(int(name[6:-3]) for name in names if _SHARD.fullmatch(name))
+
+    def clear(self, out: Path) -> None:
+        """Remove every shard and every file of added labels."""
+        for path in [*out.glob("shard-*.h5"), *out.glob("pattern-k*.h5")]:
+            if self.owns(path.name):
+                path.unlink()
+
+    def owns(self, name: str) -> bool:
+        """Whether a name directly in the output folder is one this format writes."""
+        return bool(_SHARD.fullmatch(name) or _PATTERN.fullmatch(name))
+
+    def finish(self, out: Path, scratch: Path, count: int) -> list[str]:
+        """Return nothing: the shards are all there is."""
+        return []
+
+
+def shard_name(index: int) -> str:
+    """Return the file name of a shard."""
+    return f"shard-{index:05d}.h5"
+
+
+def shard_bytes(columns: Columns, attributes: Mapping[str, Any]) -> bytes:
+    """Return a whole HDF5 file: the same columns give the same bytes, always.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray
+        Each becomes a contiguous dataset, in this order, without times.
+    attributes : mapping
+        Of the root group.
+
+    Notes
+    -----
+    The file is made in memory and written by the caller in one piece, so that a full disk is an
+    error of the system's and never one inside the HDF5 library.
+    """
+    with h5py.File(
+        "shard", "w", driver="core", backing_store=False, block_size=_BLOCK, libver=("v108", "v110")
+    ) as file:
+        for name, value in attributes.items():
+            file.attrs[name] = value
+        for name, column in columns.items():
+            file.create_dataset(name, data=column, dtype=column.dtype, track_times=False)
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a shard for reading, with every failure of the library as one clear error.
+
+    Raises
+    ------
+    ShardError
+        When the file is missing, cannot be read, is not HDF5, or is damaged.
+    """
+    if not path.is_file():
+        raise ShardError(f"{path} is missing")
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
+        detail = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise ShardError(f"{path} is damaged or no shard of occgen ({detail})") from error
+
+
+def read_attributes(file: h5py.File) -> dict[str, Any]:
+    """Return the root attributes as plain Python values.
+
+    Raises
+    ------
+    ShardError
+        When the schema is absent or of a newer version.
+    """
+    attributes = {name: _plain(value) for name, value in file.attrs.items()}
+    schema = attributes.get("schema")
+    if schema != SCHEMA:
+        raise ShardError(
+            f"{file.filename} has schema {schema!r}, this version of occgen reads {SCHEMA}"
+        )
+    return attributes
+
+
+def read_columns(file: h5py.File, names: list[str] | None = None) -> Columns:
+    """Return datasets as arrays.
+
+    Parameters
+    ----------
+    file : h5py.File
+    names : list of str, optional
+        Which; by default every one in the file.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    if names is None:
+        names = dataset_names(file)
+    return {name: _read(file, name) for name in names}
+
+
+def dataset_names(file: h5py.File) -> list[str]:
+    """Return the full name of every dataset, sorted."""
+    names: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            names.append(name)
+
+    file.visititems(visit)
+    return sorted(names)
+
+
+def blob_position(file: h5py.File, name: str) -> tuple[int, int]:
+    """Return where a contiguous dataset lies in its file: first byte and length.
+
+    Raises
+    ------
+    ShardError
+        When it is not one contiguous run of bytes inside the file.
+    """
+    dataset = file[name]
+    if dataset.dtype != np.uint8 or dataset.ndim != 1 or dataset.chunks is not None:
+        raise ShardError(f"{file.filename}: {name} is not a contiguous run of bytes")
+    length = int(dataset.shape[0])
+    start = dataset.id.get_offset()
+    if length and (start is None or start + length > os.path.getsize(file.filename)):
+        raise ShardError(f"{file.filename}: {name} lies outside the file")
+    return int(start or 0), length
+
+
+def _read(file: h5py.File, name: str) -> NDArray[Any]:
+    if name not in file or not isinstance(file[name], h5py.Dataset):
+        raise ShardError(f"{file.filename} has no dataset {name}")
+    dataset = file[name]
+    if dataset.external or dataset.is_virtual:
+        raise ShardError(f"{file.filename}: {name} points outside the file")
+    kind = dataset.dtype.kind
+    if kind not in "iufS" or dataset.size > _MAX_ELEMENTS:
+        raise ShardError(f"{file.filename}: {name} has type {dataset.dtype}, which no shard has")
+    if dataset.nbytes > os.path.getsize(file.filename):
+        raise ShardError(f"{file.filename}: {name} claims more bytes than the file has")
+    return np.asarray(dataset[()])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value.decode("utf-8") if isinstance(value, bytes) else value

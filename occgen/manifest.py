@@ -1,0 +1,121 @@
+"""The manifest: what a build is, what it is made of, and whether it is whole."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .config import BuildConfig
+from .errors import InputError, ShardError
+
+__all__ = [
+    "MANIFEST",
+    "SKIPPED",
+    "build_digest",
+    "file_sha256",
+    "installed_versions",
+    "manifest_bytes",
+    "read_manifest",
+]
+
+MANIFEST = "manifest.json"
+SKIPPED = "skipped.csv"
+_SCHEMA = 1
+_PACKAGES = ("numpy", "opencv-python", "opencv-python-headless", "simplejpeg", "pillow", "h5py")
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """Return the one JSON text of a record: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8", "surrogateescape")
+
+
+def build_digest(shard_digests: Sequence[str], content: Mapping[str, Any]) -> str:
+    """Return the digest of a set: SHA-256 over its shards' contents in order, and its settings.
+
+    Parameters
+    ----------
+    shard_digests : sequence of str
+        `content_digest` of each shard.
+    content : mapping
+        `BuildConfig.content` with the occluders' digest: no paths, jobs, backend, versions.
+    """
+    total = hashlib.sha256()
+    for digest in shard_digests:
+        total.update(bytes.fromhex(digest))
+    total.update(canonical(content))
+    return total.hexdigest()
+
+
+def identity_of(config: BuildConfig, library_digest: str) -> dict[str, Any]:
+    """Return what tells one configuration from another: settings and the occluders' digest."""
+    return config.content() | {"occluders_digest": library_digest}
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions picture bytes hang on."""
+    from . import __version__
+
+    versions = {"occgen": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def manifest_bytes(record: Mapping[str, Any]) -> bytes:
+    """Return the manifest file: the record, its schema, and the SHA-256 of its canonical JSON."""
+    body = {key: value for key, value in record.items() if key != "sha256"} | {"schema": _SCHEMA}
+    body["sha256"] = hashlib.sha256(canonical(body)).hexdigest()
+    return (json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the checked manifest of a finished build.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished build.
+    ShardError
+        When the manifest is damaged: a single changed byte is found.
+    """
+    path = folder / MANIFEST
+    if not folder.exists():
+        raise InputError(f"{folder} does not exist")
+    if not path.is_file():
+        unfinished = any(folder.glob("shard-*.h5"))
+        hint = "unfinished: run the same build again" if unfinished else "no build of occgen"
+        raise InputError(f"{folder} has no {MANIFEST}; it is {hint}")
+    try:
+        data = path.read_bytes()
+        record = json.loads(data)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ShardError(f"{path} is damaged ({error}); run occgen verify --repair") from error
+    if not isinstance(record, dict) or record.get("schema") != _SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else None
+        raise ShardError(f"{path} has schema {found!r}, this version of occgen reads {_SCHEMA}")
+    if manifest_bytes(record) != data:
+        raise ShardError(f"{path} is damaged: its checksum does not match; run verify --repair")
+    return record
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces.
+
+    Raises
+    ------
+    ShardError
+        When it is missing or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ShardError(f"{path} cannot be read ({error.strerror})") from error

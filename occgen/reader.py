@@ -1,0 +1,376 @@
+"""open_shards(): a finished set as a sequence of samples, read where they lie.
+
+A shard's pictures are one contiguous run of bytes, so the file is mapped and a sample is a slice of
+it; the small columns are loaded when a shard is first touched. Nothing is open or locked between
+reads, and a copy sent to another process, forked or spawned, opens its own files.
+"""
+
+import bisect
+import itertools
+import mmap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .codec import decode_image
+from .columns import Columns, unpack_mask
+from .errors import DataError, InputError, ShardError
+from .formats.hdf5 import blob_position, open_hdf5, read_attributes, read_columns
+from .manifest import read_manifest
+from .patterns import PatternGrid
+
+__all__ = ["Sample", "Shards", "open_shards"]
+
+_IMAGE = "image/data"
+_LATER = (_IMAGE, "mask/data")  # read through the map, not loaded
+
+
+def open_shards(path: str | Path) -> "Shards":
+    """Return a finished set for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder ``occgen build`` wrote.
+
+    Returns
+    -------
+    Shards
+        A sequence of `Sample`.
+
+    Raises
+    ------
+    InputError
+        When there is no finished build.
+    ShardError
+        When the manifest is damaged, or of another format.
+
+    Examples
+    --------
+    >>> shards = occgen.open_shards("Occ-LFW-2.0")  # doctest: +SKIP
+    >>> shards[7].image.shape, shards[7].pattern(5)  # doctest: +SKIP
+    ((112, 112, 3), 121)
+    """
+    return Shards(path)
+
+
+class Shards(Sequence["Sample"]):
+    """A finished set: ``len()``, ``[i]`` and iteration in order.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder ``occgen build`` wrote.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : dict
+    height, width : int
+        Of every picture, in pixels.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.manifest = read_manifest(self.path)
+        if self.manifest["config"].get("format") != "hdf5":
+            raise ShardError(
+                f"{self.path} holds pictures in folders, no shards; read it as a data set: "
+                f"--dataset folder --root {self.path / 'images'}"
+            )
+        self.height, self.width = int(self.manifest["height"]), int(self.manifest["width"])
+        counts = [int(shard["images"]) for shard in self.manifest["shards"]]
+        self._starts = [0, *itertools.accumulate(counts)]
+        self._names = [str(shard["name"]) for shard in self.manifest["shards"]]
+        self._open: list[_Shard | None] = [None] * len(counts)
+        self._grids: dict[int, PatternGrid] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"Shards({str(self.path)!r}, {len(self)} images)"
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> "Sample": ...
+    @overload
+    def __getitem__(self, index: slice) -> list["Sample"]: ...
+    def __getitem__(self, index: int | slice) -> "Sample | list[Sample]":
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        count = self._starts[-1]
+        if index < 0:
+            index += count
+        if not 0 <= index < count:
+            raise IndexError(f"sample {index} of {count}")
+        number = bisect.bisect_right(self._starts, index) - 1
+        return Sample(self, self.shard(number), index - self._starts[number])
+
+    def __iter__(self) -> Iterator["Sample"]:
+        for number, (start, end) in enumerate(itertools.pairwise(self._starts)):
+            shard = self.shard(number)
+            for row in range(end - start):
+                yield Sample(self, shard, row)
+
+    def shard(self, number: int) -> "_Shard":
+        """Return one shard, opened when first asked for."""
+        shard = self._open[number]
+        if shard is None:
+            shard = _Shard(self.path / self._names[number], number)
+            if shard.count != self._starts[number + 1] - self._starts[number]:
+                raise ShardError(f"{shard.path} does not hold as many faces as the manifest says")
+            self._open[number] = shard
+        return shard
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of the whole set, such as ``box`` or ``identity``.
+
+        Parameters
+        ----------
+        name : str
+            A dataset with one row a face.
+
+        Returns
+        -------
+        ndarray, shape (len(self), ...)
+
+        Raises
+        ------
+        InputError
+            When the set has no such column.
+        """
+        parts = []
+        for number in range(len(self._names)):
+            with open_hdf5(self.path / self._names[number]) as file:
+                if name not in file or name in _LATER or name.endswith("/offset"):
+                    raise InputError(f"{self.path} has no column {name!r} with one row a face")
+                parts.append(read_columns(file, [name])[name])
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def patterns(self, k: int | None = None, by: str | None = None) -> NDArray[np.int64]:
+        """Return the labels of all faces, those stored where there are any.
+
+        Parameters
+        ----------
+        k : int, optional
+            Cells on each side of the grid; by default that of the build.
+        by : {'box', 'mask'}, optional
+            By default that of the build.
+
+        Returns
+        -------
+        ndarray of int64, shape (len(self),)
+        """
+        parts = [self.shard(number).labels(self, k, by) for number in range(len(self._names))]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def grid(self, k: int) -> PatternGrid:
+        """Return the pattern grid of the set's size."""
+        if k not in self._grids:
+            self._grids[k] = PatternGrid(k, self.height, self.width)
+        return self._grids[k]
+
+
+class _Shard:
+    """One mapped file with its columns."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self.path, self.number = path, number
+        with open_hdf5(path) as file:
+            attributes = read_attributes(file)
+            self.height, self.width = int(attributes["height"]), int(attributes["width"])
+            self.k, self.by = int(attributes["k"]), str(attributes["by"])
+            names = [name for name in _WANTED if name in file]
+            self.columns: Columns = read_columns(file, names)
+            stored = [name for name in file["pattern"]] if "pattern" in file else []
+            for name in stored:
+                labels = read_columns(file, [f"pattern/{name}"])[f"pattern/{name}"]
+                self.columns[f"pattern/{name}"] = labels.astype(np.int64)
+            self.image_start, image_length = blob_position(file, _IMAGE)
+            self.mask_start, mask_length = (
+                blob_position(file, "mask/data") if "mask/data" in file else (0, 0)
+            )
+            enum = file["category"].id.get_type()
+            self.categories = _enum_names(enum)
+        self.offsets = _checked_offsets(path, self.columns["image/offset"], image_length)
+        self.mask_offsets = (
+            _checked_offsets(path, self.columns["mask/offset"], mask_length)
+            if "mask/offset" in self.columns
+            else []
+        )
+        self.count = len(self.offsets) - 1
+        for name in ("box", "key", "identity", "category", "scale"):
+            if len(self.columns[name]) != self.count:
+                raise ShardError(f"{path}: {name} does not have {self.count} rows")
+        with open(path, "rb") as raw:
+            self.bytes = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def labels(self, shards: Shards, k: int | None, by: str | None) -> NDArray[np.int64]:
+        """Return all labels of this shard, stored or computed."""
+        k, by = k or self.k, by or self.by
+        if by not in ("box", "mask"):
+            raise InputError(f"by must be box or mask, got {by!r}")
+        name = f"pattern/k{k}" if by == "box" else f"pattern/k{k}_mask"
+        if name not in self.columns:
+            self.columns[name] = self._added_or_new(shards, k, by).astype(np.int64)
+        return self.columns[name]
+
+    def _added_or_new(self, shards: Shards, k: int, by: str) -> NDArray[Any]:
+        added = self.path.parent / f"pattern-k{k}.h5"
+        if added.name in shards.manifest.get("labels", {}):
+            dataset = f"{self.path.stem}/{by}"
+            with open_hdf5(added) as file:
+                if dataset in file:
+                    return read_columns(file, [dataset])[dataset]
+        if by == "box" or not self.mask_offsets:
+            return shards.grid(k).label_boxes(self.columns["box"])
+        masks = [self.mask(row) for row in range(self.count)]
+        return shards.grid(k).label_masks(np.stack(masks))
+
+    def mask(self, row: int) -> NDArray[np.bool_]:
+        """Return the mask of a row; where none is stored, its boxes."""
+        if not self.mask_offsets:
+            mask = np.zeros((self.height, self.width), np.bool_)
+            first, last = self.columns["paste/offset"][row : row + 2]
+            for x0, y0, x1, y1 in self.columns["paste/box"][int(first) : int(last)].tolist():
+                mask[y0:y1, x0:x1] = True
+            return mask
+        start = self.mask_start + self.mask_offsets[row]
+        data = self.bytes[start : self.mask_start + self.mask_offsets[row + 1]]
+        try:
+            return unpack_mask(data, self.height, self.width)
+        except ValueError as error:
+            raise ShardError(f"{self.path}: mask of row {row}: {error}") from error
+
+
+class Sample:
+    """One face of a set; pixels are decoded when asked for."""
+
+    __slots__ = ("_row", "_set", "_shard")
+
+    def __init__(self, shards: Shards, shard: _Shard, row: int) -> None:
+        self._set, self._shard, self._row = shards, shard, row
+
+    def __repr__(self) -> str:
+        return f"Sample({self.key!r}, {self.category}, box={self.box})"
+
+    @property
+    def data(self) -> bytes:
+        """The encoded picture, as stored."""
+        shard, row = self._shard, self._row
+        start = shard.image_start
+        return shard.bytes[start + shard.offsets[row] : start + shard.offsets[row + 1]]
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The picture, RGB uint8 of shape (H, W, 3)."""
+        try:
+            return decode_image(self.data)
+        except DataError as error:
+            raise ShardError(f"{self._shard.path}: image of row {self._row}: {error}") from error
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 in pixels, half-open, around all that was pasted; zeros where clean."""
+        x0, y0, x1, y1 = self._shard.columns["box"][self._row].tolist()
+        return x0, y0, x1, y1
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """What is hidden, bool of shape (H, W)."""
+        return self._shard.mask(self._row)
+
+    @property
+    def identity(self) -> int:
+        """Number of the person within the build; -1 where unknown."""
+        return int(self._shard.columns["identity"][self._row])
+
+    @property
+    def identity_name(self) -> str:
+        """Name of the person; empty where unknown."""
+        return str(self._shard.columns["identity_name"][self._row].decode())
+
+    @property
+    def key(self) -> str:
+        """Key in the source; with ``#1`` and so on for further variants."""
+        return str(self._shard.columns["key"][self._row].decode())
+
+    @property
+    def category(self) -> str:
+        """Category of what was pasted first, or 'clean'."""
+        return self._shard.categories[int(self._shard.columns["category"][self._row])]
+
+    @property
+    def occluder(self) -> str:
+        """Name of what was pasted first; empty where clean."""
+        return str(self._shard.columns["occluder"][self._row].decode())
+
+    @property
+    def scale(self) -> float:
+        """Scale of what was pasted first; NaN where none was used."""
+        return float(self._shard.columns["scale"][self._row])
+
+    @property
+    def coverage(self) -> float:
+        """Share of the image inside the box."""
+        return float(self._shard.columns["coverage"][self._row])
+
+    @property
+    def mask_coverage(self) -> float:
+        """Share of the image inside the mask."""
+        return float(self._shard.columns["mask_coverage"][self._row])
+
+    @property
+    def landmarks(self) -> NDArray[np.float32] | None:
+        """Five points x, y in pixels, float32 of shape (5, 2), or None where unknown."""
+        table = self._shard.columns.get("landmarks")
+        if table is None or np.isnan(table[self._row]).any():
+            return None
+        return np.array(table[self._row])
+
+    def pattern(self, k: int | None = None, by: str | None = None) -> int:
+        """Return the proximate pattern, of any K.
+
+        Parameters
+        ----------
+        k : int, optional
+            Cells on each side of the grid; by default that of the build.
+        by : {'box', 'mask'}, optional
+            By default that of the build.
+
+        Returns
+        -------
+        int
+            0 where clean.
+        """
+        return int(self._shard.labels(self._set, k, by)[self._row])
+
+
+_WANTED = (
+    *("image/offset", "mask/offset", "box", "paste/offset", "paste/box", "identity"),
+    *("identity_name", "key", "category", "occluder", "scale", "coverage", "mask_coverage"),
+    "landmarks",
+)
+
+
+def _enum_names(enum: Any) -> list[str]:
+    names = {enum.get_member_value(i): enum.get_member_name(i) for i in range(enum.get_nmembers())}
+    return [names[value].decode() for value in sorted(names)]
+
+
+def _checked_offsets(path: Path, offsets: NDArray[Any], length: int) -> list[int]:
+    if offsets.ndim != 1 or len(offsets) < 1 or offsets.dtype.kind not in "iu":
+        raise ShardError(f"{path}: offsets are damaged")
+    values: list[int] = offsets.tolist()
+    if values[0] != 0 or values[-1] != length or (np.diff(offsets.astype(np.int64)) < 0).any():
+        raise ShardError(f"{path}: offsets do not fill the {length} bytes they cut")
+    return values

@@ -1,0 +1,73 @@
+"""The bundled data set: procedural faces, drawn when read. No files, no licence question."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codec import encoder
+from ..demo import DemoFaces
+from ..errors import DataError
+from .base import FaceRef
+
+__all__ = ["DemoSource"]
+
+_QUALITY = 92
+
+
+class DemoSource:
+    """Drawn faces, 112 x 112.
+
+    Parameters
+    ----------
+    identities, images : int, optional
+        How many people, and pictures of each.
+    seed : int, optional
+        Another seed gives other people.
+    """
+
+    dataset = "demo"
+    licence = "CC0: drawn by occgen from parameters, shows nobody."
+
+    def __init__(self, identities: int = 250, images: int = 4, seed: int = 0) -> None:
+        self._faces = DemoFaces(
+            identities=identities, images=images, seed=seed, height=112, width=112
+        )
+        self._identities, self._images = identities, images
+        self._encode = encoder("jpeg", _QUALITY)
+
+    def refs(self) -> Iterator[FaceRef]:
+        """Yield every picture once: person by person."""
+        for identity in range(self._identities):
+            name = f"person-{identity:05d}"
+            for image in range(self._images):
+                yield FaceRef(f"{name}/{image:04d}.jpg", name)
+
+    def count(self) -> int:
+        """Return how many references `refs` yields."""
+        return self._identities * self._images
+
+    def read(self, key: str) -> bytes:
+        """Return a drawn picture as JPEG bytes."""
+        return self._encode(self._faces.draw(*_numbers(key)).image)
+
+    def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32]:
+        """Return the drawing's own five points, float32 of shape (5, 2)."""
+        points = self._faces.landmarks(*_numbers(key))
+        return points.astype(np.float32)
+
+    def carried(self) -> list[Path]:
+        """Return nothing: there are no files."""
+        return []
+
+    def check(self) -> None:
+        """Return: drawn faces are always there."""
+
+
+def _numbers(key: str) -> tuple[int, int]:
+    try:
+        person, _, image = key.removesuffix(".jpg").partition("/")
+        return int(person.removeprefix("person-")), int(image)
+    except ValueError as error:
+        raise DataError(f"no such drawn face: {key!r}") from error

@@ -1,0 +1,117 @@
+"""One folder an identity; pictures directly in the root have none."""
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..landmarks import LandmarkTable
+from .base import FaceRef
+
+__all__ = ["FolderSource"]
+
+_PICTURES = tuple(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .tif .tiff .gif .pgm .ppm .pnm .jp2".split(" ")
+)
+_BESIDE = tuple(  # files that lie beside pictures and were never meant as one
+    ".txt .csv .tsv .json .jsonl .md .html .xml .yaml .yml .npy .npz .mat .pts .db .ini .lst .log "
+    ".idx .rec .bin .h5 .hdf5 .zip .tar .gz .py".split(" ")
+)
+_PAIRS = ("pairs.csv", "pairs.txt")
+
+
+class FolderSource:
+    """Identity folders, read in the order of their names.
+
+    Parameters
+    ----------
+    root : Path
+        Holds a folder for each identity, with pictures at any depth; pictures directly in it are
+        read without an identity. Hidden files and files such as lists and notes are passed over;
+        any other file counts as a picture.
+    """
+
+    dataset = "folder"
+    licence = "as its owner has it: the pictures' rights and consents are the user's to know."
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def refs(self) -> Iterator[FaceRef]:
+        """Yield every picture once: the root's own, then folder by folder, in name order."""
+        folders, pictures = self._listed("")
+        for name in pictures:
+            yield FaceRef(name, "")
+        for identity in folders:
+            for key in self._walk(identity):
+                yield FaceRef(key, identity)
+
+    def count(self) -> int:
+        """Return how many references `refs` yields."""
+        folders, pictures = self._listed("")
+        return len(pictures) + sum(1 for folder in folders for _ in self._walk(folder))
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        folders, pictures = self._listed(folder)
+        for name in pictures:
+            yield f"{folder}/{name}"
+        for name in folders:
+            yield from self._walk(f"{folder}/{name}")
+
+    def _listed(self, folder: str) -> tuple[list[str], list[str]]:
+        """Return names of folders and of pictures in a folder, sorted; a link is not followed down.
+
+        Names are told apart by their ending where it is a picture's, which spares a look at each.
+        """
+        folders, pictures = [], []
+        try:
+            with os.scandir(f"{self.root}/{folder}" if folder else self.root) as entries:
+                for entry in entries:
+                    name = entry.name
+                    lowered = name.lower()
+                    if name.startswith("."):
+                        continue
+                    if lowered.endswith(_PICTURES):
+                        pictures.append(name)
+                    elif entry.is_dir(follow_symlinks=not folder):
+                        folders.append(name)
+                    elif not lowered.endswith(_BESIDE):
+                        pictures.append(name)
+        except OSError as error:
+            raise DataError(
+                f"{self.root}/{folder}: cannot be listed ({error.strerror}); make it readable"
+            ) from error
+        folders.sort()
+        pictures.sort()
+        return folders, pictures
+
+    def read(self, key: str) -> bytes:
+        """Return a picture's encoded bytes."""
+        try:
+            with open(f"{self.root}/{key}", "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError as error:
+            raise DataError("gone since the folder was listed") from error
+        except OSError as error:
+            raise DataError(f"cannot be read ({error.strerror})") from error
+
+    @cached_property
+    def _landmarks(self) -> LandmarkTable | None:
+        path = self.root / "landmarks.csv"
+        return LandmarkTable.read(path) if path.is_file() else None
+
+    def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
+        """Return the five points of ``landmarks.csv`` in the root, float32 of shape (5, 2)."""
+        table = self._landmarks
+        return None if table is None else table.find(key, height, width)
+
+    def carried(self) -> list[Path]:
+        """Return ``pairs.csv`` and ``pairs.txt`` of the root, where present."""
+        return [self.root / name for name in _PAIRS if (self.root / name).is_file()]
+
+    def check(self) -> None:
+        """Raise InputError where the whole data set is not what it should be."""

@@ -1,0 +1,202 @@
+"""One face in, one occluded face out: place, composite, and what the labels need. Pure."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occluders import Occluder, OccluderLibrary
+
+from .compositing import paste, paste_mask
+from .config import BuildConfig
+from .errors import InputError
+from .geometry import centred_box
+from .placement import Placement, place_at_random, place_in_region, resized_size
+from .seeding import RandomSource, Stream, choose
+
+__all__ = [
+    "OccludedFace",
+    "check_image",
+    "draw_placements",
+    "occlude",
+    "occlude_face",
+    "occlude_with",
+]
+
+Box = tuple[int, int, int, int]
+
+
+class OccludedFace(NamedTuple):
+    """An occluded face with its exact labels; of a clean one, zeros and no placements."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3), RGB."""
+    box: Box
+    """Half-open pixels x0, y0, x1, y1 around all that was pasted, clipped."""
+    mask: NDArray[np.bool_]
+    """(H, W), True where at least half hidden."""
+    placements: tuple[Placement, ...]
+    paste_boxes: tuple[Box, ...]
+    """Clipped box of each placement."""
+
+    @property
+    def coverage(self) -> float:
+        """Share of the image inside the box."""
+        x0, y0, x1, y1 = self.box
+        return (x1 - x0) * (y1 - y0) / self.mask.size
+
+    @property
+    def mask_coverage(self) -> float:
+        """Share of the image inside the mask."""
+        return int(np.count_nonzero(self.mask)) / self.mask.size
+
+
+def occlude(
+    image: NDArray[np.uint8],
+    occluder: Occluder,
+    scale: float = 1.0,
+    rng: RandomSource | None = None,
+    *,
+    blend: str = "alpha",
+) -> OccludedFace:
+    """Return a face with an occluder pasted by Algorithm 1 (Sec. 4.1).
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB; not changed.
+    occluder : Occluder
+    scale : float, optional
+        Above 0; times the occluder's natural size.
+    rng : numpy.random.Generator or Stream, optional
+        Gives the centre, two numbers; by default a fresh unseeded generator.
+    blend : {'alpha', 'opaque'}, optional
+
+    Returns
+    -------
+    OccludedFace
+        With `.image`, `.box`, `.mask` and `.coverage`.
+
+    Raises
+    ------
+    InputError
+        When the image is not (H, W, 3) uint8 or the scale not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np, occgen, occluders
+    >>> face = np.full((112, 96, 3), 128, np.uint8)
+    >>> cup = occluders.bundled().members("cup")[0]
+    >>> occgen.occlude(face, cup, scale=2.0, rng=np.random.default_rng(0)).image.shape
+    (112, 96, 3)
+    """
+    height, width = check_image(image).shape[:2]
+    if not 0 < scale < np.inf:
+        raise InputError(f"scale must be > 0, got {scale}")
+    source: RandomSource = np.random.default_rng() if rng is None else rng
+    size = resized_size(occluder.natural_size, scale, height, width)
+    box = centred_box(choose(source, width), choose(source, height), *size)
+    return occlude_with(image, (Placement(occluder, box, scale),), blend)
+
+
+def occlude_face(
+    image: NDArray[np.uint8],
+    library: OccluderLibrary,
+    config: BuildConfig,
+    key: str,
+) -> OccludedFace:
+    """Return a face as a build makes it, from the streams of its key.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB; not changed.
+    library : OccluderLibrary
+        As the configuration narrows it.
+    config : BuildConfig
+    key : str
+        The image's own key.
+
+    Returns
+    -------
+    OccludedFace
+    """
+    height, width = image.shape[:2]
+    placements = draw_placements(library, config, key, height, width)
+    return occlude_with(image, placements, config.effective_blend)
+
+
+def draw_placements(
+    library: OccluderLibrary, config: BuildConfig, key: str, height: int, width: int
+) -> tuple[Placement, ...]:
+    """Return what a build pastes on the face of a key; nothing where it stays clean.
+
+    Parameters
+    ----------
+    library : OccluderLibrary
+    config : BuildConfig
+    key : str
+    height, width : int
+        Size of the image in pixels.
+
+    Returns
+    -------
+    tuple of Placement
+    """
+    rng = Stream(config.seed, key, "placement")
+    if rng.random() < config.clean_fraction:
+        return ()
+    if config.placement == "regions":
+        jitter = config.region_jitter
+        placed = place_in_region(library, config.region, height, width, rng, jitter=jitter)
+    else:
+        limits = {"area": config.area, "max_coverage": config.max_coverage}
+        placed = place_at_random(library, config.scales, height, width, rng, **limits)
+    return (placed,)
+
+
+def occlude_with(
+    image: NDArray[np.uint8], placements: tuple[Placement, ...], blend: str
+) -> OccludedFace:
+    """Return a face with given placements pasted one over the other.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB; not changed.
+    placements : tuple of Placement
+    blend : {'alpha', 'opaque'}
+
+    Returns
+    -------
+    OccludedFace
+    """
+    occluded = np.array(image)
+    mask = np.zeros(image.shape[:2], np.bool_)
+    boxes = []
+    for placement in placements:
+        x0, y0, x1, y1 = placement.box
+        resized = placement.occluder.resized(x1 - x0, y1 - y0)
+        boxes.append(paste(occluded, resized, placement.box, blend))
+        paste_mask(mask, resized, placement.box, blend)
+    return OccludedFace(occluded, _enclosing(boxes), mask, placements, tuple(boxes))
+
+
+def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image, checked to be (H, W, 3) uint8."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        raise InputError(f"image must be a uint8 array, got {getattr(image, 'dtype', type(image))}")
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"image must have shape (H, W, 3), got {image.shape}")
+    return image
+
+
+def _enclosing(boxes: list[Box]) -> Box:
+    filled = [box for box in boxes if box[2] > box[0]]
+    if len(filled) == 1:
+        return filled[0]
+    if not filled:
+        return (0, 0, 0, 0)
+    x0, y0 = (min(box[i] for box in filled) for i in (0, 1))
+    x1, y1 = (max(box[i] for box in filled) for i in (2, 3))
+    return x0, y0, x1, y1

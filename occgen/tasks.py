@@ -1,0 +1,91 @@
+"""The plan of a build: the source's order cut into shards, one task a shard, as a stream."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .config import BuildConfig
+from .sources import FaceRef, Source
+
+__all__ = ["Plan", "ShardTask", "variant_key"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardTask:
+    """What a worker needs to make one shard; small enough to send."""
+
+    index: int
+    """Number of the shard."""
+    keys: tuple[str, ...]
+    """Source keys, in order."""
+    runs: tuple[tuple[str, int, int], ...]
+    """Name, number and length of each run of one identity; -1 where there is none."""
+
+    def identities(self) -> Iterator[tuple[int, str]]:
+        """Yield number and name of the identity of each key."""
+        for name, number, count in self.runs:
+            for _ in range(count):
+                yield number, name
+
+
+@dataclass(slots=True)
+class Plan:
+    """Cuts a source into tasks as they are asked for, and counts on the way.
+
+    Memory holds the names of the identities, not the pictures.
+    """
+
+    source: Source
+    config: BuildConfig
+    pictures: int = 0
+    shards: int = 0
+    identities: dict[str, int] = field(default_factory=dict)
+    _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    @property
+    def keys_per_shard(self) -> int:
+        """Pictures of the source a shard takes: with variants it holds as many times more."""
+        return max(1, self.config.shard_size // self.config.variants)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the keys planned so far, in order."""
+        return self._hash.hexdigest()
+
+    def tasks(self) -> Iterator[ShardTask]:
+        """Yield the tasks in order."""
+        batch: list[FaceRef] = []
+        for ref in self.source.refs():
+            if self.config.limit is not None and self.pictures + len(batch) >= self.config.limit:
+                break
+            batch.append(ref)
+            if len(batch) == self.keys_per_shard:
+                yield self._task(batch)
+                batch = []
+        if batch:
+            yield self._task(batch)
+
+    def _task(self, refs: list[FaceRef]) -> ShardTask:
+        runs: list[tuple[str, int, int]] = []
+        name, count = refs[0].identity, 0
+        for ref in refs:
+            if ref.identity != name:
+                runs.append(self._run(name, count))
+                name, count = ref.identity, 0
+            count += 1
+        runs.append(self._run(name, count))
+        keys = tuple(ref.key for ref in refs)
+        self._hash.update(("\n".join(keys) + "\n").encode("utf-8", "surrogateescape"))
+        task = ShardTask(index=self.shards, keys=keys, runs=tuple(runs))
+        self.pictures += len(keys)
+        self.shards += 1
+        return task
+
+    def _run(self, name: str, count: int) -> tuple[str, int, int]:
+        number = self.identities.setdefault(name, len(self.identities)) if name else -1
+        return name, number, count
+
+
+def variant_key(key: str, variant: int) -> str:
+    """Return the key of one of several occluded versions; the first keeps the picture's own."""
+    return f"{key}#{variant}" if variant else key
