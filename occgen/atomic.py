@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import InputError, ShardError
 
-__all__ = ["SCRATCH_PREFIX", "install_bytes", "locked_output", "sync_folder"]
+__all__ = ["SCRATCH_PREFIX", "install_bytes", "locked_output", "replacing_bytes", "sync_folder"]
 
 SCRATCH_PREFIX = ".tmp-"
 _LOCK = ".lock"
@@ -139,3 +139,21 @@ def _fresh_scratch(folder: Path) -> Path:
 def _remove_scratch(folder: Path) -> None:
     for entry in folder.glob(f"{SCRATCH_PREFIX}*"):
         shutil.rmtree(entry, ignore_errors=True)
+
+
+def replacing_bytes(path: Path, data: bytes) -> None:
+    """Write a file a person asked for: whole, or the old one stays.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -14,12 +14,14 @@ from .base import FaceRef
 
 __all__ = ["FolderSource"]
 
-_PICTURES = tuple(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .tif .tiff .gif .pgm .ppm .pnm .jp2".split(" ")
+_PICTURES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+    *(".pgm", ".ppm", ".pnm", ".jp2"),
 )
-_BESIDE = tuple(  # files that lie beside pictures and were never meant as one
-    ".txt .csv .tsv .json .jsonl .md .html .xml .yaml .yml .npy .npz .mat .pts .db .ini .lst .log "
-    ".idx .rec .bin .h5 .hdf5 .zip .tar .gz .py".split(" ")
+_BESIDE = (  # files that lie beside pictures and were never meant as one
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".md", ".html", ".xml", ".yaml", ".yml", ".npy"),
+    *(".npz", ".mat", ".pts", ".db", ".ini", ".lst", ".log", ".idx", ".rec", ".bin", ".h5"),
+    *(".hdf5", ".zip", ".tar", ".gz", ".py"),
 )
 _PAIRS = ("pairs.csv", "pairs.txt")
 

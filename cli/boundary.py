@@ -1,0 +1,122 @@
+"""Where errors become one line and an exit code; every program's commands are made here."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from occgen.errors import InputError, OccgenError
+from occluders.errors import OccluderError, OccluderInputError
+
+__all__ = ["BoundaryCommand", "BoundaryGroup", "command"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_HEADLESS = (
+    "opencv-python cannot load a system library ({0}); on a machine without a display use "
+    "its headless build: pip uninstall -y opencv-python && pip install opencv-python-headless"
+)
+
+
+class _Boundary(click.Command):
+    """A command whose failures are one line on stderr: exit 2 wrong usage, 1 failed work."""
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command and leave with its exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in arguments
+        _set_up_logging(debug)
+        if not standalone_mode:
+            return super().main(arguments, prog_name, complete_var, False, **extra)
+        try:
+            result = super().main(arguments, prog_name, complete_var, False, **extra)
+            sys.exit(result if isinstance(result, int) else 0)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+            sys.exit(2)
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            message, code = _explain(error)
+            click.echo(f"Error: {message}", err=True)
+            sys.exit(code)
+        except KeyboardInterrupt:
+            click.echo("Error: interrupted; what was complete is kept", err=True)
+            sys.exit(1)
+
+
+class BoundaryCommand(_Boundary):
+    """One command; `--debug` shows the traceback of a failure."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                help="Show the traceback of an error.",
+            )
+        )
+
+
+class BoundaryGroup(_Boundary, click.Group):
+    """A group of such commands, listed in the order they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order the commands were added."""
+        return list(self.commands)
+
+
+def command(name: str, example: str) -> Callable[[_Function], BoundaryCommand]:
+    """Return a decorator that makes a command of a function.
+
+    Parameters
+    ----------
+    name : str
+    example : str
+        A command line that runs, shown at the end of the help.
+    """
+
+    def decorate(function: _Function) -> BoundaryCommand:
+        epilog = f"\b\nExample:\n  {example}"
+        made = click.command(name, cls=BoundaryCommand, epilog=epilog)(function)
+        return made
+
+    return decorate
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    if isinstance(error, (InputError, OccluderInputError)):
+        return _one_line(str(error)), 2
+    if isinstance(error, (OccgenError, OccluderError)):
+        return _one_line(str(error)), 1
+    if isinstance(error, click.Abort):
+        return "interrupted; what was complete is kept", 1
+    if isinstance(error, click.ClickException):
+        return _one_line(error.format_message()), error.exit_code
+    if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "safetensors"):
+        return f"{error.name} is not installed; pip install 'occgen[model]' brings it", 1
+    if isinstance(error, ImportError) and ".so" in str(error):
+        return _HEADLESS.format(str(error).split(":")[0]), 1
+    text = _one_line(str(error)) or "no message"
+    return f"{type(error).__name__}: {text} (a bug of occgen's: --debug shows where)", 1
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _set_up_logging(debug: bool) -> None:
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

@@ -1,0 +1,154 @@
+"""`occgen build`: make an occluded set."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from occgen.config import DATASETS, BuildConfig
+
+from .boundary import command
+from .options import jobs_option, json_option, seed_option
+
+__all__ = ["build_command"]
+
+_REGIONS = "left-eye right-eye eyes nose mouth lower upper left right".split()  # noqa: SIM905
+
+
+def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    return tuple(part.strip() for part in value.split(",")) if value else None
+
+
+@command("build", "occgen build --dataset demo --scale 2.0 --limit 200")
+@click.option("--dataset", type=click.Choice(list(DATASETS)), help="What to occlude.")
+@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@click.option("--out", metavar="DIR", help="The set's own folder.  [default: ./Occ-NAME-S]")
+@click.option(
+    "--scale",
+    default="1.0",
+    show_default=True,
+    help="Times the occluder's natural size: 2.0, or 1.0:0.5:5.0 to draw one a face.",
+)
+@click.option(
+    "--placement",
+    type=click.Choice(["random", "regions"]),
+    default="random",
+    show_default=True,
+    help="Anywhere (Algorithm 1), or filling one of the nine regions.",
+)
+@click.option("--region", type=click.Choice(_REGIONS), help="One region.  [default: all, drawn]")
+@click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")
+@click.option(
+    "--blend",
+    type=click.Choice(["opaque", "alpha"]),
+    default="alpha",
+    show_default=True,
+    help="Paste the whole rectangle, or the matte.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["box", "mask"]),
+    default="box",
+    show_default=True,
+    help="What a label is the best pattern of.",
+)
+@click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
+@click.option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
+@click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
+@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Names, or book/*.")
+@click.option(
+    "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
+)
+@click.option(
+    "--clean-fraction", type=click.FloatRange(0, 1), default=0.0, help="Share that stays clean."
+)
+@click.option("--variants", type=click.IntRange(1), default=1, help="Versions of each face.")
+@click.option("--area", type=click.FloatRange(0, 1, min_open=True), help="Share to cover.")
+@click.option(
+    "--max-coverage", type=click.FloatRange(0, 1, min_open=True), help="Largest share covered."
+)
+@click.option(
+    "--image-size",
+    type=click.Choice(["source", "112x96", "112x112"]),
+    default="source",
+    show_default=True,
+    help="Height x width; 112x96 cuts 8 columns on each side of 112x112.",
+)
+@click.option("--codec", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True)
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True)
+@click.option("--shard-size", type=click.IntRange(1), default=4096, show_default=True)
+@click.option("--limit", type=click.IntRange(1), help="Only the first N pictures.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["hdf5", "folder"]),
+    default="hdf5",
+    show_default=True,
+    help="Shards, or pictures in folders with labels.csv.",
+)
+@click.option("--compat", type=click.Choice(["published"]), help="Repeat the published rounding.")
+@click.option("--recipe-only", is_flag=True, help="Write the recipe alone, no picture.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="Remake the set of a recipe.")
+@click.option("--backend", type=click.Choice(["loky"]), default="loky", show_default=True)
+@click.option("--strict", is_flag=True, help="Stop at the first bad picture.")
+@click.option(
+    "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a set of another configuration.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, how large, how long.")
+@seed_option
+@jobs_option
+@json_option
+def build_command(
+    dry_run: bool,
+    as_json: bool,
+    format_: str,
+    recipe: Path | None,
+    recipe_only: bool,
+    **options: Any,
+) -> None:
+    """Make an occluded set, in parallel; run again, it goes on where it stopped."""
+    if options["dataset"] is None and recipe is None:
+        raise click.UsageError("--dataset NAME is needed; --dataset demo needs no files")
+    options["exclude_occluders"] = options["exclude_occluders"] or ()
+    config = BuildConfig(format=format_, **options)
+    from occgen.engine import build
+
+    from .progress import build_progress
+
+    with build_progress() as on_progress:
+        report = build(config, on_progress)
+    manifest = report.manifest
+    if as_json:
+        summary = {
+            "out": str(report.out),
+            "images": report.images,
+            "identities": manifest["identities"],
+            "shards": len(manifest["shards"]),
+            "skipped": report.skipped,
+            "digest": report.digest,
+            "box_coverage": manifest["box_coverage"],
+            "mask_coverage": manifest["mask_coverage"],
+            "already_complete": report.already_complete,
+            "elapsed_s": round(report.elapsed_s, 3),
+        }
+        click.echo(json.dumps(summary))
+        return
+    if report.already_complete:
+        click.echo(f"{report.out} is complete already and left as it is")
+    size = manifest["bytes"] / 1e6
+    click.echo(
+        f"{report.out}: {report.images} images of {manifest['identities']} identities in "
+        f"{len(manifest['shards'])} shards, {size:.1f} MB, {report.skipped} skipped"
+    )
+    differ = manifest["labels_differ"] / max(report.images, 1)
+    click.echo(
+        f"mean coverage: box {manifest['box_coverage']:.2%}, mask {manifest['mask_coverage']:.2%}; "
+        f"label by box and by mask differ on {differ:.1%}"
+    )
+    if not report.already_complete:
+        rate = report.images / max(report.elapsed_s, 1e-9)
+        click.echo(f"{report.elapsed_s:.1f} s, {rate:.0f} images/s")
+    click.echo(f"digest {report.digest}")
+    click.echo(f"look at it: occgen preview {report.out}")

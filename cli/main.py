@@ -1,0 +1,35 @@
+"""The occgen program: one group, one file a command."""
+
+import click
+
+from occgen import __version__
+
+from .boundary import BoundaryGroup
+from .build import build_command
+from .info import info_command
+from .label_patterns import label_patterns_command
+from .preview import preview_command
+from .verify import verify_command
+
+__all__ = ["main"]
+
+
+@click.group("occgen", cls=BoundaryGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="occgen")
+def main() -> None:
+    r"""Make occluded-face data sets with exact labels, look at them, check them.
+
+    \b
+    Example:
+      occgen build --dataset demo --scale 2.0
+    """
+
+
+for _command in (
+    build_command,
+    label_patterns_command,
+    preview_command,
+    info_command,
+    verify_command,
+):
+    main.add_command(_command)

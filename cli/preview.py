@@ -1,0 +1,57 @@
+"""`occgen preview`: a contact sheet to look at."""
+
+from pathlib import Path
+
+import click
+
+from occgen.errors import InputError
+
+from .boundary import command
+
+__all__ = ["preview_command"]
+
+
+@command("preview", "occgen preview Occ-Demo-2.0 --out demo.png")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="PNG or HTML.  [default: PATH-preview.png]"
+)
+@click.option("--count", type=click.IntRange(1, 2000), default=40, show_default=True, help="Tiles.")
+@click.option("--columns", type=click.IntRange(1, 50), default=8, show_default=True)
+@click.option("--plain", is_flag=True, help="Draw no box, mask or label.")
+def preview_command(path: Path, out: Path | None, count: int, columns: int, plain: bool) -> None:
+    """Draw a contact sheet of a finished set, of a data set's folder, or of 'demo'."""
+    import numpy as np
+
+    from occgen import preview
+    from occgen.atomic import replacing_bytes
+    from occgen.codec import encoder
+    from occgen.manifest import MANIFEST
+    from occgen.reader import open_shards
+    from occgen.sources import open_source
+
+    target = out or Path(f"{path.name or 'set'}-preview.png")
+    if target.suffix.lower() not in (".png", ".html"):
+        raise InputError(f"--out must end in .png or .html, got {target}")
+    notes: list[str] = []
+    if (path / MANIFEST).is_file():
+        shards = open_shards(path)
+        tiles, title = preview.tiles_of_set(shards, count), str(shards.manifest["name"])
+        facts = shards.manifest
+        notes.append(
+            f"{facts['images']} images of {facts['identities']} identities; mean coverage of "
+            f"occluded ones: box {facts['box_coverage']:.1%}, mask {facts['mask_coverage']:.1%}"
+        )
+    elif path.is_dir() or str(path) == "demo":
+        dataset, root = ("folder", str(path)) if path.is_dir() else ("demo", None)
+        tiles, plain = preview.tiles_of_source(open_source(dataset, root), count), True
+        title = path.name
+    else:
+        raise InputError(f"{path} is no finished set, no folder of pictures, and not 'demo'")
+    if target.suffix.lower() == ".html":
+        data = preview.html_page(tiles, title, notes).encode("utf-8")
+    else:
+        sheet = preview.contact_sheet(tiles, title, notes, columns=columns, draw=not plain)
+        data = encoder("png", 100)(np.ascontiguousarray(sheet))
+    replacing_bytes(target, data)
+    click.echo(f"{len(tiles)} of them drawn in {target}")

@@ -1,0 +1,58 @@
+"""`occgen verify`: every byte, picture and label of a finished set again."""
+
+import json
+from pathlib import Path
+
+import click
+
+from .boundary import command
+from .options import existing_path, jobs_option, json_option
+
+__all__ = ["verify_command"]
+
+_SHOWN = 20
+
+
+@command("verify", "occgen verify Occ-Demo-2.0")
+@click.argument("path", type=existing_path(file=False))
+@click.option("--repair", is_flag=True, help="Make anew what is broken, and only that.")
+@click.option("--root", metavar="DIR", help="Where the source lies now, for --repair.")
+@jobs_option
+@json_option
+def verify_command(
+    path: Path, repair: bool, root: str | None, jobs: int | None, as_json: bool
+) -> int:
+    """Check a finished set: checksums, every picture, mask, box and label."""
+    from occgen import verify as checks
+
+    findings = checks.verify(path, jobs)
+    repaired = False
+    if findings and repair:
+        for finding in findings[:_SHOWN]:
+            click.echo(str(finding), err=True)
+        checks.repair(path, root, jobs)
+        findings, repaired = checks.verify(path, jobs), True
+    if as_json:
+        record = {
+            "ok": not findings,
+            "repaired": repaired,
+            "findings": [finding._asdict() for finding in findings],
+        }
+        click.echo(json.dumps(record))
+        return 1 if findings else 0
+    for finding in findings[:_SHOWN]:
+        click.echo(str(finding))
+    if len(findings) > _SHOWN:
+        click.echo(f"and {len(findings) - _SHOWN} more")
+    if not findings:
+        click.echo(
+            f"{path} is {'repaired and ' if repaired else ''}whole: every byte, picture "
+            "and label is as it was made"
+        )
+        return 0
+    click.echo(
+        f"Error: {path} is damaged: {len(findings)} findings; occgen verify {path} --repair "
+        "makes what is broken anew",
+        err=True,
+    )
+    return 1

@@ -1,0 +1,267 @@
+"""Pictures in folders with ``labels.csv``: for people and programs that want plain files.
+
+``images/`` and ``masks/`` hold one file a face, ``parts/`` one JSON file a shard with every column
+but the pixels, and ``labels.csv`` all of it as a table. A part is written after its pictures, so a
+part that stands is whole.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic import install_bytes
+from ..codec import encoder
+from ..columns import Columns, unpack_mask
+from ..errors import ShardError
+from ..manifest import file_sha256
+from .base import StoredShard
+
+__all__ = ["FolderFormat", "safe_path"]
+
+_LABELS = "labels.csv"
+_PART = re.compile(r"shard-(\d{5,})\.json")
+_BLOBS = {"image": "images", "mask": "masks"}
+_LONGEST_NAME = 180  # bytes; longer ones are cut and told apart by a hash
+_KEPT_ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+class FolderFormat:
+    """``images/<key>``, ``masks/<key>.png``, ``parts/shard-00000.json``, ``labels.csv``."""
+
+    def write(
+        self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
+    ) -> StoredShard:
+        """Write pictures and masks, each beside its place and renamed, then the part."""
+        ending = ".png" if attributes["codec"] == "png" else ".jpg"
+        keys = [key.decode() for key in columns["key"].tolist()]
+        names = [safe_path(key, ending) for key in keys]
+        work = scratch / f"files-{index:05d}"
+        work.mkdir(exist_ok=True)
+        files: dict[str, list[list[Any]]] = {}
+        for kind, folder in _BLOBS.items():
+            if f"{kind}/data" not in columns:
+                continue
+            blobs = _cut(columns[f"{kind}/data"], columns[f"{kind}/offset"])
+            if kind == "mask":
+                height, width = attributes["height"], attributes["width"]
+                blobs = [_mask_png(blob, height, width) if blob else b"" for blob in blobs]
+                names = [f"{name.rpartition('.')[0]}.png" for name in names]
+            files[kind] = [
+                [_place(out / folder / name, blob, work), hashlib.sha256(blob).hexdigest()]
+                if blob
+                else ["", ""]
+                for name, blob in zip(names, blobs, strict=True)
+            ]
+        part = {
+            "attributes": dict(attributes),
+            "files": files,
+            "columns": {
+                name: _to_json(column)
+                for name, column in columns.items()
+                if name not in ("image/data", "image/offset")
+            },
+        }
+        data = json.dumps(part, ensure_ascii=False, allow_nan=True).encode("utf-8")
+        (out / "parts").mkdir(exist_ok=True)
+        install_bytes(out / _part_name(index), data, scratch)
+        pixels = int(columns["image/offset"][-1])
+        return StoredShard(_part_name(index), hashlib.sha256(data).hexdigest(), len(data) + pixels)
+
+    def find(self, out: Path, index: int) -> StoredShard | None:
+        """Return the shard of a number if its part stands, or None."""
+        path = out / _part_name(index)
+        if not path.is_file():
+            return None
+        pixels = sum(
+            (out / "images" / name).stat().st_size
+            for name, _ in self._part(path)["files"]["image"]
+            if (out / "images" / name).is_file()
+        )
+        return StoredShard(_part_name(index), file_sha256(path), path.stat().st_size + pixels)
+
+    def read(self, out: Path, index: int) -> tuple[Columns, dict[str, Any]]:
+        """Return columns and attributes of a shard; every picture is checked by its SHA-256."""
+        path = out / _part_name(index)
+        part = self._part(path)
+        try:
+            stored = {name: _from_json(value) for name, value in part["columns"].items()}
+            files = part["files"]
+            attributes: dict[str, Any] = part["attributes"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShardError(f"{path} is damaged ({error})") from error
+        blobs = [_checked_file(out / "images", name, digest) for name, digest in files["image"]]
+        for name, digest in files.get("mask", []):
+            if name:
+                _checked_file(out / "masks", name, digest)
+        offsets = np.zeros(len(blobs) + 1, np.uint64)
+        np.cumsum([len(blob) for blob in blobs], out=offsets[1:])
+        columns: Columns = {
+            "image/data": np.frombuffer(b"".join(blobs), np.uint8),
+            "image/offset": offsets,
+        }
+        return columns | stored, attributes
+
+    def indices(self, out: Path) -> list[int]:
+        """Return the numbers of all parts that stand, sorted."""
+        matches = (_PART.fullmatch(path.name) for path in (out / "parts").glob("shard-*.json"))
+        return sorted(int(match[1]) for match in matches if match)
+
+    def clear(self, out: Path) -> None:
+        """Remove the pictures, masks, parts and the table."""
+        (out / _LABELS).unlink(missing_ok=True)
+        for folder in ("parts", *_BLOBS.values()):
+            shutil.rmtree(out / folder, ignore_errors=True)
+
+    def owns(self, name: str) -> bool:
+        """Whether a name directly in the output folder is one this format writes."""
+        return name in (_LABELS, "parts", *_BLOBS.values())
+
+    def finish(self, out: Path, scratch: Path, count: int) -> list[str]:
+        """Write ``labels.csv`` from the parts."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        for index in range(count):
+            rows = _table(self._part(out / _part_name(index)))
+            writer.writerows(rows if index == 0 else rows[1:])
+        install_bytes(out / _LABELS, text.getvalue().encode("utf-8"), scratch)
+        return [_LABELS]
+
+    def _part(self, path: Path) -> dict[str, Any]:
+        try:
+            part = json.loads(path.read_bytes())
+            if not isinstance(part, dict) or "files" not in part:
+                raise ValueError("no part of a set")
+            return part
+        except (OSError, ValueError, RecursionError) as error:
+            raise ShardError(f"{path} is damaged ({error})") from error
+
+
+def safe_path(key: str, ending: str) -> str:
+    """Return a relative path for a key that stays inside any folder it is joined to.
+
+    Parameters
+    ----------
+    key : str
+        Of a source; may hold anything.
+    ending : str
+        Of the file, with its dot.
+    """
+    key, mark, variant = key.rpartition("#") if re.search(r"#\d+$", key) else (key, "", "")
+    stem = key
+    for known in _KEPT_ENDINGS:
+        if key.lower().endswith(known) and ending in (known, ".jpg"[: len(known)]):
+            stem = key[: -len(known)]
+    parts = []
+    for part in f"{stem}{mark}{variant}{ending}".split("/"):
+        clean = re.sub(r'[\x00-\x1f\x7f<>:"|?*\\]', "_", part)
+        if clean in ("", ".", "..") or clean.startswith("."):
+            clean = f"_{clean.lstrip('.')}"
+        if clean != part or len(clean.encode("utf-8", "replace")) > _LONGEST_NAME:
+            tag = hashlib.sha256(part.encode("utf-8", "replace")).hexdigest()[:8]
+            head, dot, tail = clean.rpartition(".")
+            head = (
+                (head if dot else clean).encode("utf-8", "replace")[:150].decode("utf-8", "ignore")
+            )
+            clean = f"{head}~{tag}{dot}{tail if dot and len(tail) < 8 else ''}"
+        parts.append(clean)
+    return "/".join(parts)
+
+
+def _part_name(index: int) -> str:
+    return f"parts/shard-{index:05d}.json"
+
+
+def _place(path: Path, data: bytes, work: Path) -> str:
+    try:
+        temporary = work / "file"
+        temporary.write_bytes(data)
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary, path)
+    except OSError as error:
+        raise ShardError(f"{path} cannot be written ({error.strerror})") from error
+    return path.relative_to(work.parent.parent).as_posix().partition("/")[2]
+
+
+def _checked_file(folder: Path, name: str, digest: str) -> bytes:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ShardError(f"{path} lies outside the set")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ShardError(f"{path} cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ShardError(f"{path} is damaged: its checksum does not match")
+    return data
+
+
+def _mask_png(data: bytes, height: int, width: int) -> bytes:
+    mask = unpack_mask(data, height, width).astype(np.uint8) * 255
+    return encoder("png", 100)(mask)
+
+
+def _cut(data: NDArray[Any], offsets: NDArray[Any]) -> list[bytes]:
+    whole, cuts = data.tobytes(), offsets.tolist()
+    return [whole[start:end] for start, end in itertools.pairwise(cuts)]
+
+
+def _to_json(column: NDArray[Any]) -> dict[str, Any]:
+    if column.dtype.kind == "S":
+        return {"text": [value.decode() for value in column.tolist()], "type": column.dtype.str}
+    if column.dtype == np.uint8 and column.ndim == 1 and column.dtype.metadata is None:
+        return {"base64": base64.b64encode(column.tobytes()).decode(), "type": "|u1"}
+    return {"values": column.tolist(), "type": column.dtype.str, "shape": list(column.shape)}
+
+
+def _from_json(value: dict[str, Any]) -> NDArray[Any]:
+    if "text" in value:
+        return np.array([text.encode() for text in value["text"]], value["type"])
+    if "base64" in value:
+        return np.frombuffer(base64.b64decode(value["base64"]), np.uint8)
+    return np.array(value["values"], value["type"]).reshape(value["shape"])
+
+
+def _table(part: dict[str, Any]) -> list[list[Any]]:
+    columns = {name: _from_json(value) for name, value in part["columns"].items()}
+    names = json.loads(part["attributes"]["categories"])
+    images = part["files"]["image"]
+    masks = part["files"].get("mask", [["", ""]] * len(images))
+    labels = sorted(name for name in columns if name.startswith("pattern/"))
+    header = ["image", "mask", "key", "identity", "identity_name", "x0", "y0", "x1", "y1"]
+    header += ["category", "occluder", "scale", "coverage", "mask_coverage"]
+    header += [name.replace("pattern/", "pattern_") for name in labels]
+    rows: list[list[Any]] = [header]
+    for row in range(len(images)):
+        scale = float(columns["scale"][row])
+        rows.append(
+            [
+                f"images/{images[row][0]}",
+                f"masks/{masks[row][0]}" if masks[row][0] else "",
+                columns["key"][row].decode(),
+                int(columns["identity"][row]),
+                columns["identity_name"][row].decode(),
+                *columns["box"][row].tolist(),
+                names[int(columns["category"][row])],
+                columns["occluder"][row].decode(),
+                "" if np.isnan(scale) else f"{scale:g}",
+                f"{columns['coverage'][row]:.6f}",
+                f"{columns['mask_coverage'][row]:.6f}",
+                *(int(columns[name][row]) for name in labels),
+            ]
+        )
+    return rows

@@ -1,0 +1,286 @@
+"""verify(): every byte, picture and label of a set again; repair() makes what is broken."""
+
+import itertools
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+
+from .codec import decode_image
+from .columns import Columns, content_digest, unpack_mask
+from .config import BuildConfig
+from .engine import BuildReport, build
+from .errors import DataError, InputError, OccgenError, ShardError
+from .formats import open_format
+from .labelling import label_build
+from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
+from .patterns import PatternGrid
+from .worker import label_box
+
+__all__ = ["Finding", "repair", "verify"]
+
+_MOST_FINDINGS_A_SHARD = 20
+
+
+class Finding(NamedTuple):
+    """Something wrong in a set."""
+
+    file: str
+    row: int | None
+    """Of the face in its shard, from 0; None for the file as a whole."""
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        place = self.file if self.row is None else f"{self.file}, row {self.row}"
+        return f"{place}: {self.field}: {self.problem}"
+
+
+def verify(
+    path: Path, jobs: int | None = None, on_shard: Callable[[int, int], None] | None = None
+) -> list[Finding]:
+    """Check a finished set again: checksums, every picture, mask, box and label.
+
+    Parameters
+    ----------
+    path : Path
+        The folder ``occgen build`` wrote.
+    jobs : int, optional
+        Worker processes; by default all cores.
+    on_shard : callable, optional
+        Told how many shards are done, of how many.
+
+    Returns
+    -------
+    list of Finding
+        Empty when all is well. A changed byte anywhere in a shard, in ``skipped.csv``, in a carried
+        file or in the manifest is found.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished build.
+    """
+    try:
+        manifest = read_manifest(path)
+    except ShardError as error:
+        return [Finding(MANIFEST, None, "checksum", str(error).removeprefix(f"{path}/"))]
+    try:
+        findings = list(_check_files(path, manifest))
+        entries = list(enumerate(manifest["shards"]))
+        settings = manifest["config"]
+        checks = (delayed(_check_shard)(str(path), i, entry, settings) for i, entry in entries)
+        pool = Parallel(
+            n_jobs=min(jobs or cpu_count(), max(len(entries), 1)), return_as="generator"
+        )
+        for done, found in enumerate(pool(checks), 1):
+            findings += found
+            if on_shard is not None:
+                on_shard(done, len(entries))
+        if not findings:
+            findings += _check_totals(manifest)
+    except (KeyError, TypeError, AttributeError) as error:
+        findings = [Finding(MANIFEST, None, "fields", f"incomplete ({error})")]
+    return findings
+
+
+def repair(path: Path, root: str | None = None, jobs: int | None = None) -> BuildReport:
+    """Make anew only what `verify` finds broken in a set.
+
+    Parameters
+    ----------
+    path : Path
+        The folder ``occgen build`` wrote.
+    root : str, optional
+        Where the source lies now; by default where it lay.
+    jobs : int, optional
+
+    Returns
+    -------
+    BuildReport
+
+    Raises
+    ------
+    InputError
+        When the source is not to be found; nothing is touched then.
+    ShardError
+        When the set made differs from the one there was: the source or a codec changed.
+    """
+    broken = {finding.file for finding in verify(path, jobs)}
+    config, labels, digest = _recover(path, root)
+    from .sources import open_source
+
+    next(iter(open_source(config.dataset, config.root).refs()), None)  # fails before anything goes
+    if broken:
+        (path / MANIFEST).unlink(missing_ok=True)
+        for name in broken - {MANIFEST}:
+            if name in labels or open_format(config.format).owns(name.split("/")[0]):
+                (path / name).unlink(missing_ok=True)
+    report = build(
+        BuildConfig.from_json(
+            json.dumps(json.loads(config.to_json()) | {"jobs": jobs, "max_skipped": 1.0})
+        )
+    )
+    for name, added in labels.items():
+        for by in added["by"]:
+            label_build(path, int(name.removeprefix("pattern-k").removesuffix(".h5")), by)
+    if digest is not None and report.digest != digest:
+        raise ShardError(
+            f"{path} was made anew but differs (digest {report.digest[:12]}, was {digest[:12]}): "
+            "the source, the occluders or a codec's version changed since"
+        )
+    return report
+
+
+def _recover(path: Path, root: str | None) -> tuple[BuildConfig, dict[str, Any], str | None]:
+    """Return configuration, added labels and digest, from the manifest or else from a shard."""
+    labels: dict[str, Any] = {}
+    digest = None
+    occluders, source_root = "bundled", root
+    try:
+        manifest = read_manifest(path)
+        settings = dict(manifest["config"])
+        labels, digest = manifest["labels"], manifest["digest"]
+        source_root = root or manifest["source"]["root"]
+        occluders = manifest["occluders"]["spec"].get("path") or "bundled"
+    except OccgenError as error:
+        for name in ("hdf5", "folder"):
+            shards = open_format(name)
+            for index in shards.indices(path):
+                try:
+                    settings = json.loads(shards.read(path, index)[1]["config"])
+                    break
+                except (OccgenError, KeyError, ValueError):
+                    continue
+            else:
+                continue
+            break
+        else:
+            raise error
+        labels = {file.name: {"by": ["box"]} for file in path.glob("pattern-k*.h5")}
+        if source_root is None and settings.get("dataset") != "demo":
+            raise InputError(
+                f"{path / MANIFEST} is damaged and with it where the source lies; add --root DIR"
+            ) from error
+    settings.pop("occluders_digest", None)
+    settings |= {"root": source_root, "out": str(path), "occluders": occluders}
+    return BuildConfig.from_json(json.dumps(settings)), labels, digest
+
+
+def _check_files(path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
+    listed = dict(manifest["files"])
+    listed |= {name: entry["sha256"] for name, entry in manifest["labels"].items()}
+    for name, digest in listed.items():
+        try:
+            if file_sha256(path / name) != digest:
+                yield Finding(name, None, "checksum", "its bytes are not those the manifest names")
+        except ShardError:
+            yield Finding(name, None, "file", "is missing or cannot be read")
+    if SKIPPED not in listed and (path / SKIPPED).exists():
+        yield Finding(SKIPPED, None, "file", "is not in the manifest")
+    names = {shard["name"] for shard in manifest["shards"]}
+    for found in sorted(path.glob("shard-*.h5")):
+        if found.name not in names:
+            yield Finding(found.name, None, "file", "is not in the manifest")
+
+
+def _check_totals(manifest: dict[str, Any]) -> Iterator[Finding]:
+    digests = [shard["content_sha256"] for shard in manifest["shards"]]
+    if build_digest(digests, manifest["config"]) != manifest["digest"]:
+        yield Finding(MANIFEST, None, "digest", "does not follow from the shards")
+    if sum(shard["images"] for shard in manifest["shards"]) != manifest["images"]:
+        yield Finding(MANIFEST, None, "images", "is not the sum over the shards")
+
+
+def _check_shard(
+    folder: str, index: int, entry: dict[str, Any], config: dict[str, Any]
+) -> list[Finding]:
+    path, name = Path(folder), entry["name"]
+    shards = open_format(config["format"])
+    findings: list[Finding] = []
+    try:
+        stored = shards.find(path, index)
+        if stored is None:
+            return [Finding(name, None, "file", "is missing")]
+        columns, attributes = shards.read(path, index)
+        findings = [
+            Finding(name, row, field, problem)
+            for row, field, problem in _check_columns(columns, attributes, config)
+        ][:_MOST_FINDINGS_A_SHARD]
+        if stored.sha256 != entry["sha256"]:
+            if content_digest(columns) == entry["content_sha256"]:
+                problem = "bytes outside the data are not those the manifest names"
+                findings.append(Finding(name, None, "checksum", problem))
+            elif not findings:
+                problem = "its data are not those the manifest names"
+                findings.append(Finding(name, None, "checksum", problem))
+    except OccgenError as error:
+        findings.append(Finding(name, None, "file", str(error).removeprefix(f"{path / name} ")))
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        findings.append(Finding(name, None, "data", f"damaged ({error})"))
+    return findings
+
+
+def _check_columns(
+    columns: Columns, attributes: dict[str, Any], config: dict[str, Any]
+) -> Iterator[tuple[int | None, str, str]]:
+    """Yield row, field and problem of all that does not follow from the rest of a shard."""
+    height, width = int(attributes["height"]), int(attributes["width"])
+    count = len(columns["key"])
+    images = _blobs(columns, "image")
+    pastes = columns["paste/offset"].astype(np.int64)
+    boxes = columns["box"].astype(np.int64)
+    paste_boxes = columns["paste/box"].astype(np.int64)
+    masks = np.zeros((count, height, width), np.bool_)
+    packed = _blobs(columns, "mask") if "mask/data" in columns else None
+    for row in range(count):
+        if zlib.crc32(images[row]) != columns["image/crc32"][row]:
+            yield row, "image", "its bytes changed"
+        try:
+            if decode_image(images[row]).shape != (height, width, 3):
+                yield row, "image", f"is not {height}x{width}"
+        except DataError as error:
+            yield row, "image", str(error)
+        own = paste_boxes[pastes[row] : pastes[row + 1]]
+        if packed is not None:
+            try:
+                masks[row] = unpack_mask(packed[row], height, width)
+            except ValueError as error:
+                yield row, "mask", str(error)
+        else:
+            for x0, y0, x1, y1 in own:
+                masks[row, y0:y1, x0:x1] = True
+        filled = own[own[:, 2] > own[:, 0]]
+        enclosing = (*filled[:, :2].min(0), *filled[:, 2:].max(0)) if len(filled) else (0,) * 4
+        expected = label_box(tuple(map(int, enclosing)), config["compat"], height, width)
+        if tuple(boxes[row].tolist()) != expected:
+            yield row, "box", f"is {tuple(boxes[row].tolist())}, its pastes make {expected}"
+    yield from _check_numbers(columns, masks, boxes, int(attributes["k"]))
+
+
+def _check_numbers(
+    columns: Columns, masks: Any, boxes: Any, k: int
+) -> Iterator[tuple[int | None, str, str]]:
+    grid = PatternGrid(k, *masks.shape[1:])
+    area = masks[0].size if len(masks) else 1
+    pixels = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    expected = {
+        f"pattern/k{k}": grid.label_boxes(boxes),
+        f"pattern/k{k}_mask": grid.label_masks(masks),
+        "coverage": (pixels / area).astype(np.float32),
+        "mask_coverage": (masks.sum((1, 2)) / area).astype(np.float32),
+    }
+    for field, values in expected.items():
+        for row in np.flatnonzero(columns[field] != values).tolist():
+            yield row, field, f"is {columns[field][row]}, should be {values[row]}"
+
+
+def _blobs(columns: Columns, kind: str) -> list[bytes]:
+    data, offsets = columns[f"{kind}/data"].tobytes(), columns[f"{kind}/offset"].tolist()
+    if offsets[0] != 0 or offsets[-1] != len(data) or sorted(offsets) != offsets:
+        raise ShardError(f"{kind}/offset does not cut {len(data)} bytes")
+    return [data[a:b] for a, b in itertools.pairwise(offsets)]
