@@ -1,1 +1,49 @@
-"""The FROM network: training, published weights, metrics and protocols."""
+"""The FROM network: training, published weights, metrics and protocols.
+
+A face recogniser that learns, from the occlusion pattern of each training face, a mask which
+cleans the features an occluder corrupts. Nothing is imported until a name is used, and torch only
+by the names that need it: configurations and metrics do not.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_EXPORTS = {
+    "CheckpointError": "occgen.errors",
+    "InputError": "occgen.errors",
+    "ModelConfig": "frommodel.config",
+    "TrainConfig": "frommodel.config",
+    "recipe": "frommodel.recipes",
+    "RECIPES": "frommodel.recipes",
+    "BACKBONES": "frommodel.architectures",
+    "FROM": "frommodel.network",
+    "FROMOutput": "frommodel.network",
+    "describe": "frommodel.flops",
+    "load": "frommodel.checkpoint",
+    "save": "frommodel.checkpoint",
+    "MarginLoss": "frommodel.losses",
+    "PatternLoss": "frommodel.losses",
+    "TotalLoss": "frommodel.losses",
+    "soft_pattern_targets": "frommodel.losses",
+    "ShardedMarginLoss": "frommodel.sharded",
+    "balanced_pattern_weights": "frommodel.balancing",
+    "VerificationReport": "frommodel.metrics",
+    "tar_at_far": "frommodel.metrics",
+    "verification_accuracy": "frommodel.metrics",
+    "verification_report": "frommodel.metrics",
+    "embed_images": "frommodel.embed",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'frommodel' has no attribute {name!r}")
+    value = getattr(import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,334 @@
+"""What a model is and how it is trained: frozen, checked when made, kept in every checkpoint."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from occgen.errors import InputError
+from occgen.patterns import PatternGrid
+
+from .architectures import BACKBONES
+
+__all__ = ["ModelConfig", "TrainConfig"]
+
+_MASKS = ("3d", "2d", "fc", "none")
+_PREDICTORS = ("classification", "regression", "none")
+_SCHEDULES = ("steps", "cosine")
+_PRECISIONS = ("float32", "bfloat16", "float16")
+_MINIMUM_SIDE = 32
+
+
+class _JsonConfig:
+    """Round trip of a configuration through JSON."""
+
+    __slots__ = ()
+
+    def to_json(self) -> str:
+        """Return the configuration as one JSON object, keys in the order of the fields."""
+        return json.dumps(dataclasses.asdict(self))  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the configuration of a JSON object that `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            For text that is no JSON object, unknown fields, or values that do not fit.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"the {cls.__name__} is not JSON ({error})") from error
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return the configuration of a mapping from field names to plain values.
+
+        Raises
+        ------
+        InputError
+            For anything else than a mapping, unknown fields, or values that do not fit.
+        """
+        if not isinstance(values, dict):
+            raise InputError(f"a {cls.__name__} is a JSON object, got {type(values).__name__}")
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"{cls.__name__} has no field {', '.join(map(repr, unknown))}")
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig(_JsonConfig):
+    """Which network: its parts, sizes and options.
+
+    Parameters
+    ----------
+    backbone : str
+        One of `architectures.BACKBONES`.
+    k : int
+        Cells on each side of the pattern grid.
+    height, width : int
+        Size of the aligned crop in pixels, at least 32 each.
+    embedding_size : int
+        Elements of the embedding.
+    mask : str
+        ``3d`` (the paper's), ``2d``, ``fc`` (on the embedding) or ``none`` (Table 7).
+    predictor : str
+        ``classification`` of the pattern, ``regression`` of the box, or ``none``.
+    dropout : float
+        Probability in embedding head and predictor, in [0, 1).
+    pyramid_channels : int or None
+        Width of the feature pyramid; None is the backbone's own (256 for the paper's).
+    mask_threshold : float or None
+        Binarise masks here at inference, in (0, 1) (Table 2); None leaves them soft.
+    published_layout : bool
+        Carry the pyramid levels of the published network that never reach its output.
+    """
+
+    backbone: str = "lresnet50e_ir"
+    k: int = 5
+    height: int = 112
+    width: int = 96
+    embedding_size: int = 512
+    mask: str = "3d"
+    predictor: str = "classification"
+    dropout: float = 0.5
+    pyramid_channels: int | None = None
+    mask_threshold: float | None = None
+    published_layout: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice("backbone", self.backbone, tuple(BACKBONES))
+        _check_choice("mask", self.mask, _MASKS)
+        _check_choice("predictor", self.predictor, _PREDICTORS)
+        _check_whole("height", self.height, _MINIMUM_SIDE)
+        _check_whole("width", self.width, _MINIMUM_SIDE)
+        _check_whole("embedding_size", self.embedding_size, 1)
+        _check_whole("k", self.k, 1)
+        PatternGrid(self.k, self.height, self.width)
+        _check_number("dropout", self.dropout, 0.0, below=1.0)
+        if self.pyramid_channels is not None:
+            _check_whole("pyramid_channels", self.pyramid_channels, 1)
+        if self.mask_threshold is not None:
+            _check_number("mask_threshold", self.mask_threshold, above=0.0, below=1.0)
+        _check_flag("published_layout", self.published_layout)
+        if self.mask == "none":
+            if self.predictor != "none":
+                raise InputError(
+                    "a pattern predictor reads the mask: with mask 'none' predictor must be "
+                    f"'none', got {self.predictor!r}"
+                )
+            if self.mask_threshold is not None:
+                raise InputError("mask_threshold needs a mask, got mask 'none'")
+
+    @property
+    def num_outputs(self) -> int:
+        """Outputs of the predictor: patterns of the grid, 4 for regression, 0 without one."""
+        if self.predictor == "classification":
+            return PatternGrid(self.k, self.height, self.width).num_patterns
+        return 4 if self.predictor == "regression" else 0
+
+    @property
+    def feature_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of C5, the last stage's output."""
+        architecture = BACKBONES[self.backbone]
+        return architecture.channels[-1], *architecture.feature_size(self.height, self.width)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig(_JsonConfig):
+    """How a model is trained: data mixture, losses, schedule and arithmetic.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        The network.
+    recipe : str
+        Name of the recipe this was made from, for the record.
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Images a step, over all ranks and accumulated parts together.
+    learning_rate : float
+        Of SGD at the start.
+    schedule : str
+        ``steps`` (x `gamma` at each of `milestones`) or ``cosine`` (to zero at the end).
+    milestones : tuple of int
+        Epochs after which the rate drops, rising.
+    gamma : float
+        Factor of a drop, in (0, 1].
+    warmup_epochs : float
+        Epochs over which the rate rises linearly from zero.
+    momentum : float
+        Of SGD, in [0, 1).
+    weight_decay : float
+        Of SGD, on every parameter.
+    s, m1, m2, m3 : float
+        Scale and the three margins of Eq. 1.
+    pattern_weight : float
+        Lambda of Eq. 6.
+    soft_patterns : float or None
+        Temperature of soft pattern targets by IoU; None trains on the label alone (the paper's).
+    balance_patterns : float
+        Draw images by (count of their pattern) ** -balance; 0 draws evenly (the paper's).
+    occlude : str or None
+        Scale or range of Algorithm 1 for occlusion drawn anew each epoch; None leaves images alone.
+    clean_fraction : float
+        Share of images left clean where `occlude` is given, in [0, 1].
+    label_by : str
+        Patterns by ``box`` (the paper's) or by ``mask``.
+    augment : bool
+        The paper's clean augmentation: random resize, colour jitter 0.125, random crop, flip.
+    init : str or None
+        Weights to start from; ``None`` starts from random ones.
+    seed : int
+        Of weights, order, augmentation and occlusion.
+    precision : str
+        ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
+    channels_last : bool
+        Memory layout of images and weights.
+    compile : bool
+        Compile the step.
+    accumulate : int
+        Parts a batch is split into.
+    clip_norm : float or None
+        Largest gradient norm; None does not clip.
+    negative_fraction : float
+        Share of identities sampled as negatives, in (0, 1]; 1 uses all.
+    validate_every : int
+        Epochs between validations; 0 is never.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    recipe: str = "from"
+    epochs: int = 40
+    batch_size: int = 512
+    learning_rate: float = 0.01
+    schedule: str = "steps"
+    milestones: tuple[int, ...] = (10, 25)
+    gamma: float = 0.1
+    warmup_epochs: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    s: float = 30.0
+    m1: float = 1.0
+    m2: float = 0.0
+    m3: float = 0.35
+    pattern_weight: float = 1.0
+    soft_patterns: float | None = None
+    balance_patterns: float = 0.0
+    occlude: str | None = "1.0:0.5:5.0"
+    clean_fraction: float = 1 / 3
+    label_by: str = "box"
+    augment: bool = True
+    init: str | None = None
+    seed: int = 100
+    precision: str = "float32"
+    channels_last: bool = True
+    compile: bool = False
+    accumulate: int = 1
+    clip_norm: float | None = None
+    negative_fraction: float = 1.0
+    validate_every: int = 1
+
+    def __post_init__(self) -> None:
+        model: object = self.model
+        if isinstance(model, dict):  # as read from JSON
+            object.__setattr__(self, "model", ModelConfig.from_dict(model))
+        elif not isinstance(model, ModelConfig):
+            raise InputError(f"model must be a ModelConfig, got {type(model).__name__}")
+        self._check_schedule()
+        self._check_losses()
+        self._check_data()
+        _check_choice("precision", self.precision, _PRECISIONS)
+        _check_whole("accumulate", self.accumulate, 1)
+        if self.batch_size % self.accumulate:
+            raise InputError(
+                f"batch_size must be a multiple of accumulate, got {self.batch_size} "
+                f"and {self.accumulate}"
+            )
+        if self.clip_norm is not None:
+            _check_number("clip_norm", self.clip_norm, above=0.0)
+        for name in ("augment", "channels_last", "compile"):
+            _check_flag(name, getattr(self, name))
+
+    def _check_schedule(self) -> None:
+        _check_whole("epochs", self.epochs, 1)
+        _check_whole("batch_size", self.batch_size, 2)
+        _check_whole("validate_every", self.validate_every, 0)
+        _check_number("learning_rate", self.learning_rate, above=0.0)
+        _check_choice("schedule", self.schedule, _SCHEDULES)
+        if not isinstance(self.milestones, list | tuple):
+            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        for milestone in self.milestones:
+            _check_whole("milestones", milestone, 1)
+        if any(a >= b for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
+            raise InputError(f"milestones must rise, got {self.milestones}")
+        _check_number("gamma", self.gamma, above=0.0, high=1.0)
+        _check_number("warmup_epochs", self.warmup_epochs, 0.0)
+        _check_number("momentum", self.momentum, 0.0, below=1.0)
+        _check_number("weight_decay", self.weight_decay, 0.0)
+        _check_whole("seed", self.seed, 0)
+
+    def _check_losses(self) -> None:
+        _check_number("s", self.s, above=0.0)
+        _check_number("m1", self.m1, above=0.0)
+        _check_number("m2", self.m2, 0.0)
+        _check_number("m3", self.m3, 0.0)
+        _check_number("pattern_weight", self.pattern_weight, 0.0)
+        if self.soft_patterns is not None:
+            _check_number("soft_patterns", self.soft_patterns, above=0.0)
+        _check_number("negative_fraction", self.negative_fraction, above=0.0, high=1.0)
+
+    def _check_data(self) -> None:
+        _check_number("balance_patterns", self.balance_patterns, 0.0, high=1.0)
+        _check_number("clean_fraction", self.clean_fraction, 0.0, high=1.0)
+        _check_choice("label_by", self.label_by, ("box", "mask"))
+        for name in ("occlude", "init"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name} must be text or None, got {value!r}")
+        if not isinstance(self.recipe, str):
+            raise InputError(f"recipe must be text, got {self.recipe!r}")
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false, got {value!r}")
+
+
+def _check_whole(name: str, value: object, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise InputError(f"{name} must be a whole number >= {low}, got {value!r}")
+
+
+def _check_number(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    *,
+    high: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    """Refuse what is no finite number in [low, high] and (above, below)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and math.isfinite(value) and low <= value <= high and above < value < below:  # type: ignore[arg-type,operator]
+        return
+    bounds = [
+        f"{sign} {bound:g}"
+        for sign, bound in ((">=", low), ("<=", high), (">", above), ("<", below))
+        if math.isfinite(bound)
+    ]
+    raise InputError(f"{name} must be a number {' and '.join(bounds)}, got {value!r}".strip())
