@@ -1,0 +1,387 @@
+"""Occluders and the libraries they come from: load, resize, cache, choose."""
+
+import fnmatch
+import hashlib
+import io
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import OccluderDataError, OccluderInputError
+
+__all__ = ["CATEGORIES", "GROUPS", "Occluder", "OccluderLibrary", "Record", "Resized", "bundled"]
+
+CATEGORIES = (
+    "book",
+    "cup",
+    "eye_mask",
+    "eyeglasses",
+    "face_mask",
+    "hand",
+    "phone",
+    "scarf",
+    "sunglasses",
+)
+GROUPS = {  # Sec. 4.8
+    1: ("book", "cup", "eye_mask"),
+    2: ("eyeglasses", "hand", "face_mask"),
+    3: ("phone", "scarf", "sunglasses"),
+}
+_CACHE_BYTES = 64 << 20
+
+UInt8 = NDArray[np.uint8]
+
+
+class _Random(Protocol):
+    def random(self) -> float: ...
+
+
+class Record(NamedTuple):
+    """What a library knows of a member without opening its file."""
+
+    name: str
+    category: str
+    natural_size: tuple[float, float]
+    """Width and height on a 112 x 96 face at scale 1."""
+    anchors: Mapping[str, tuple[float, float]]
+    """Named points, as fractions of width and height."""
+    sha256: str
+    """Of the file."""
+    file: str
+    """Relative to the library."""
+
+
+class Resized(NamedTuple):
+    """An occluder at one size, ready to paste; arrays are read-only."""
+
+    rgb: UInt8
+    """(h, w, 3), straight colour."""
+    premultiplied: UInt8
+    """(h, w, 3), colour times alpha, rounded."""
+    inverse_alpha: UInt8
+    """(h, w, 3), 255 - alpha on every channel."""
+    alpha: UInt8
+    """(h, w)."""
+    mask: NDArray[np.bool_]
+    """(h, w), alpha of at least half."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes its arrays take."""
+        return sum(array.nbytes for array in self)
+
+
+class Occluder:
+    """One member of a library; its picture is decoded when first asked for.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its library.
+    category : str
+    natural_size : tuple of float
+        Width and height on a 112 x 96 face at scale 1.
+    anchors : mapping of str to (float, float)
+        Named points as fractions of width and height.
+    sha256 : str
+        Of its file.
+    """
+
+    __slots__ = ("_library", "anchors", "category", "file", "name", "natural_size", "sha256")
+
+    def __init__(self, library: "OccluderLibrary", record: Record) -> None:
+        self._library = library
+        self.name, self.category, self.natural_size = record[:3]
+        self.anchors, self.sha256, self.file = record[3:]
+
+    def __repr__(self) -> str:
+        width, height = self.natural_size
+        return f"Occluder({self.name!r}, natural_size=({width:.1f}, {height:.1f}))"
+
+    @property
+    def rgba(self) -> UInt8:
+        """Its picture, uint8 of shape (h, w, 4), RGB with straight alpha."""
+        return self._library.cache.picture(self)
+
+    @property
+    def has_matte(self) -> bool:
+        """Whether any of its pixels is not opaque."""
+        return bool((self.rgba[:, :, 3] < 255).any())
+
+    def resized(self, width: int, height: int) -> Resized:
+        """Return it at a size, from the library's cache where it was asked for before.
+
+        Parameters
+        ----------
+        width, height : int
+            In pixels, at least 1.
+        """
+        return self._library.cache.resized(self, width, height)
+
+
+class _Cache:
+    """Decoded and resized pictures of one library, the least used dropped above a limit."""
+
+    def __init__(self, root: Any, limit: int) -> None:
+        self._root, self._limit, self._used = root, limit, 0
+        self._pictures: dict[str, UInt8] = {}
+        self._sizes: OrderedDict[tuple[str, int, int], Resized] = OrderedDict()
+
+    def picture(self, occluder: Occluder) -> UInt8:
+        """Return the decoded picture of a member."""
+        found = self._pictures.get(occluder.name)
+        if found is None:
+            found = load_rgba(self._root, occluder.file, occluder.sha256)
+            found.flags.writeable = False
+            self._pictures[occluder.name] = found
+        return found
+
+    def resized(self, occluder: Occluder, width: int, height: int) -> Resized:
+        """Return a member at a size."""
+        key = (occluder.name, width, height)
+        found = self._sizes.get(key)
+        if found is None:
+            found = resize(self.picture(occluder), width, height)
+            self._sizes[key] = found
+            self._used += found.nbytes
+            while self._used > self._limit and len(self._sizes) > 1:
+                self._used -= self._sizes.popitem(last=False)[1].nbytes
+        return found
+
+
+class OccluderLibrary(Sequence[Occluder]):
+    """An ordered set of occluders.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    root : Path or Traversable
+        Where the files lie.
+    spec : mapping
+        What opens the library again in another process.
+    skipped : sequence of (str, str), optional
+        Files left out, and why.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        root: Any,
+        spec: Mapping[str, Any],
+        skipped: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._records = tuple(sorted(records))
+        self._root, self._spec = root, dict(spec)
+        self.skipped = tuple(skipped)
+        self.cache = _Cache(root, _CACHE_BYTES)
+        self._members = tuple(Occluder(self, record) for record in self._records)
+        by_category: dict[str, list[Occluder]] = {}
+        for member in self._members:
+            by_category.setdefault(member.category, []).append(member)
+        self._by_category = {name: tuple(by_category[name]) for name in sorted(by_category)}
+        self.categories = tuple(self._by_category)
+        self._choices = tuple(self._by_category.values())
+
+    def __repr__(self) -> str:
+        return f"OccluderLibrary({len(self)} members, {len(self.categories)} categories)"
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._members[index]
+
+    def __iter__(self) -> Iterator[Occluder]:
+        return iter(self._members)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all members, sorted."""
+        return tuple(record.name for record in self._records)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What `from_spec` opens the whole library with, as plain JSON values."""
+        return dict(self._spec)
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> "OccluderLibrary":
+        """Return the library a `spec` names."""
+        if spec.get("library") == "bundled":
+            return bundled()
+        from .directory import from_directory
+
+        return from_directory(str(spec["path"]))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names, categories, natural sizes, anchors and files of all members."""
+        rows = [
+            [r.name, r.category, *map(float, r.natural_size), sorted(r.anchors.items()), r.sha256]
+            for r in self._records
+        ]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+    def members(self, category: str) -> tuple[Occluder, ...]:
+        """Return all members of a category.
+
+        Raises
+        ------
+        OccluderInputError
+            When the library has no such category.
+        """
+        if category not in self._by_category:
+            raise OccluderInputError(
+                f"category must be one of {', '.join(self.categories)}, got {category!r}"
+            )
+        return self._by_category[category]
+
+    def sample(self, rng: _Random) -> Occluder:
+        """Return a member: a category drawn uniformly, then one of it.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator or any object with ``random()``
+            Two numbers are taken.
+        """
+        choices = self._choices
+        members = choices[min(int(rng.random() * len(choices)), len(choices) - 1)]
+        return members[min(int(rng.random() * len(members)), len(members) - 1)]
+
+    def subset(
+        self,
+        categories: Sequence[str] | None = None,
+        group: int | None = None,
+        exclude: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
+    ) -> "OccluderLibrary":
+        """Return a library of some of the members.
+
+        Parameters
+        ----------
+        categories : sequence of str, optional
+            Kept; None keeps all.
+        group : {1, 2, 3}, optional
+            Of Sec. 4.8, kept.
+        exclude, include : sequence of str, optional
+            Names, categories or patterns such as ``book/*``: left out, or kept alone.
+
+        Raises
+        ------
+        OccluderInputError
+            When a name matches nothing, or nothing is left.
+        """
+        records: Sequence[Record] = self._records
+        wanted = set(self.categories)
+        for name in categories or ():
+            self.members(name)
+        if categories is not None:
+            wanted &= set(categories)
+        if group is not None:
+            if group not in GROUPS:
+                raise OccluderInputError(f"group must be 1, 2 or 3, got {group}")
+            wanted &= set(GROUPS[group])
+        records = [record for record in records if record.category in wanted]
+        for patterns, keep in ((include, True), (exclude, False)):
+            for pattern in patterns or ():
+                if not any(_matches(record, pattern) for record in self._records):
+                    raise OccluderInputError(f"{pattern!r} is no occluder, category or pattern")
+            if patterns:
+                hit = [any(_matches(r, p) for p in patterns) for r in records]
+                records = [r for r, h in zip(records, hit, strict=True) if h == keep]
+        if not records:
+            raise OccluderInputError("no occluder is left by these categories and groups")
+        if len(records) == len(self._records):
+            return self
+        return OccluderLibrary(records, self._root, self._spec)
+
+
+def bundled() -> OccluderLibrary:
+    """Return the library that comes with the package: nine categories, rendered by our own code.
+
+    Examples
+    --------
+    >>> len(bundled().categories)
+    9
+    """
+    root = files(__package__) / "assets"
+    index = json.loads((root / "index.json").read_text(encoding="utf-8"))
+    records = [
+        Record(
+            name=member["name"],
+            category=member["category"],
+            natural_size=(float(member["natural_size"][0]), float(member["natural_size"][1])),
+            anchors={k: (float(v[0]), float(v[1])) for k, v in member["anchors"].items()},
+            sha256=member["sha256"],
+            file=member["file"],
+        )
+        for member in index["members"]
+    ]
+    return OccluderLibrary(records, root, {"library": "bundled"})
+
+
+def load_rgba(root: Any, file: str, sha256: str) -> UInt8:
+    """Return a picture file as RGBA.
+
+    Raises
+    ------
+    OccluderDataError
+        When it is missing, damaged, or not the file the library was opened with.
+    """
+    path = root / file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise OccluderDataError(f"{path} cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise OccluderDataError(f"{path} changed since the library was opened, or is damaged")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.array(picture.convert("RGBA"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise OccluderDataError(f"{path} is damaged ({error})") from error
+
+
+def resize(rgba: UInt8, width: int, height: int) -> Resized:
+    """Return a picture at a size, ready to paste.
+
+    Parameters
+    ----------
+    rgba : ndarray of uint8, shape (h, w, 4)
+        Straight alpha.
+    width, height : int
+
+    Notes
+    -----
+    Colours are resized premultiplied, so no colour of a transparent pixel bleeds into the edge.
+    """
+    values = rgba.astype(np.float32)
+    share = values[:, :, 3:] / 255
+    values[:, :, :3] *= share
+    shrinks = width < rgba.shape[1] or height < rgba.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    values = cv2.resize(values, (width, height), interpolation=method)
+    plain = cv2.resize(rgba[:, :, :3], (width, height), interpolation=method)
+    level = np.rint(values).clip(0, 255)
+    alpha = level[:, :, 3].astype(np.uint8)
+    premultiplied = level[:, :, :3].astype(np.uint8)
+    known = values[:, :, 3:] > 0.5
+    straight = values[:, :, :3] * (255 / np.maximum(values[:, :, 3:], 0.5))
+    rgb = np.where(known, np.rint(straight).clip(0, 255), plain).astype(np.uint8)
+    inverse = np.repeat(255 - alpha[:, :, None], 3, axis=2)
+    result = Resized(rgb, premultiplied, inverse, alpha, alpha >= 128)
+    for array in result:
+        array.flags.writeable = False
+    return result
+
+
+def _matches(record: Record, pattern: str) -> bool:
+    return record.category == pattern or fnmatch.fnmatchcase(record.name, pattern)
