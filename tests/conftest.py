@@ -8,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 
 from occluders.library import CATEGORIES, OccluderLibrary, Record
 
 UInt8 = NDArray[np.uint8]
+
+# The same examples on every machine, however slow it is.
+settings.register_profile("occgen", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("occgen")
 
 # Two natural sizes a category, so that a placement of any of them can be told from the others.
 _SIZES = {
