@@ -23,7 +23,7 @@ _HEADLESS = (
 class _Boundary(click.Command):
     """A command whose failures are one line on stderr: exit 2 wrong usage, 1 failed work."""
 
-    def main(  # type: ignore[override]
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,

@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from occgen.config import DATASETS, BuildConfig
+from occgen.regions import REGIONS
 
 from .boundary import command
 from .options import jobs_option, json_option, seed_option
 
 __all__ = ["build_command"]
-
-_REGIONS = "left-eye right-eye eyes nose mouth lower upper left right".split()  # noqa: SIM905
 
 
 def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -37,7 +36,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     show_default=True,
     help="Anywhere (Algorithm 1), or filling one of the nine regions.",
 )
-@click.option("--region", type=click.Choice(_REGIONS), help="One region.  [default: all, drawn]")
+@click.option("--region", type=click.Choice(list(REGIONS)), help="One.  [default: all, drawn]")
 @click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")
 @click.option(
     "--blend",

@@ -61,6 +61,7 @@ def info_command(path: Path, as_json: bool) -> None:
 
 def summary(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what ``info --json`` prints."""
+    names: tuple[str, ...]
     names = ("name", "images", "occluded", "identities", "skipped", "digest", "bytes", "height")
     names += ("width", "box_coverage", "mask_coverage", "patterns", "categories", "labels_differ")
     names += ("coverage_histogram", "config", "source", "versions", "seed")

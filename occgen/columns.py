@@ -200,7 +200,8 @@ def content_digest(columns: Mapping[str, NDArray[Any]]) -> str:
 
 def column_bytes(column: NDArray[Any]) -> memoryview:
     """Return the bytes of a column without a copy."""
-    return memoryview(np.ascontiguousarray(column).view(np.uint8).reshape(-1))
+    flat: Any = np.ascontiguousarray(column).view(np.uint8).reshape(-1)
+    return memoryview(flat)
 
 
 def _box_coverage(boxes: NDArray[np.int16], area: int) -> NDArray[np.float32]:

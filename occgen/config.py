@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .regions import REGIONS
 
 __all__ = ["DATASETS", "BuildConfig", "parse_scales"]
 
@@ -143,8 +144,6 @@ class BuildConfig:
             if self.placement != "regions":
                 raise InputError("region goes with placement 'regions'")
             object.__setattr__(self, "region", self.region.replace("_", "-").replace(" ", "-"))
-            from .placement import REGIONS
-
             if self.region not in REGIONS:
                 raise InputError(f"region must be one of {', '.join(REGIONS)}, got {self.region!r}")
         if self.area is not None and self.placement != "random":

@@ -9,7 +9,7 @@ closest to the template of Sec. 4.2.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -239,7 +239,7 @@ class _Scene:
 
         def bump(px: float, py: float, depth: float, sx: float, sy: float, size: float) -> None:
             where, dab = _dab(*self.spot(px, py, depth), sx, sy)
-            height[where] += size * dab
+            height[where] = height[where] + size * dab
 
         bump(56, 42, 24, 20, 5, 2.2)
         for side in (-1, 1):
@@ -419,7 +419,7 @@ class _Scene:
         _lay(canvas, soft, self._strands(p.hair))
 
 
-def _lay(canvas: Float32, share: Float32, colour: Float32) -> None:
+def _lay(canvas: Float32, share: NDArray[Any], colour: NDArray[Any]) -> None:
     """Blend a colour, or a picture, over the canvas."""
     canvas += share[:, :, None] * (colour - canvas)
 
@@ -428,14 +428,15 @@ def _polygon(points: list[tuple[float, float]]) -> Float32:
     inside = np.zeros((_FULL, _FULL), np.uint8)
     corners = np.rint(np.array(points) * 16).astype(np.int32)
     cv2.fillPoly(inside, [corners], 255, cv2.LINE_AA, 4)
-    return inside.astype(np.float32) / 255
+    return np.asarray(inside / np.float32(255), np.float32)
 
 
 def _line(points: list[tuple[float, float]], width: float) -> Float32:
     drawn = np.zeros((_FULL, _FULL), np.uint8)
     corners = np.rint(np.array(points) * 16).astype(np.int32)
     cv2.polylines(drawn, [corners], False, 255, max(1, round(width)), cv2.LINE_AA, 4)
-    return np.asarray(cv2.GaussianBlur(drawn, (0, 0), 0.45 * width)).astype(np.float32) / 255
+    soft = cv2.GaussianBlur(drawn, (0, 0), 0.45 * width)
+    return np.asarray(soft / np.float32(255), np.float32)
 
 
 def _dab(cx: float, cy: float, sx: float, sy: float) -> tuple[tuple[slice, slice], Float32]:
@@ -453,8 +454,8 @@ def _disc(cx: float, cy: float, radius: float, tall: float = 1.0) -> Float32:
     centre = (round(cx * 16), round(cy * 16))
     axes = (round(radius * 16), round(radius * tall * 16))
     points = cv2.ellipse2Poly(centre, axes, 0, 0, 360, 12)
-    cv2.fillPoly(inside, [points], 255, cv2.LINE_AA, 4)
-    return inside.astype(np.float32) / 255
+    cv2.fillPoly(inside, [np.array(points, np.int32)], 255, cv2.LINE_AA, 4)
+    return np.asarray(inside / np.float32(255), np.float32)
 
 
 def _depth(inside: Float32) -> Float32:

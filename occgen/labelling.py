@@ -138,7 +138,7 @@ def label_csv(
             boxes = _parse_boxes(path, chunk, places, done + 1 + has_header)
             labels = grid.label_boxes(boxes).tolist()
             for row, label in zip(chunk, labels, strict=True):
-                row.append(label)  # type: ignore[arg-type]
+                row.append(label)
             writer.writerows(chunk)
             done += len(chunk)
             if on_rows is not None:

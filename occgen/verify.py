@@ -256,7 +256,8 @@ def _check_columns(
                 masks[row, y0:y1, x0:x1] = True
         filled = own[own[:, 2] > own[:, 0]]
         enclosing = (*filled[:, :2].min(0), *filled[:, 2:].max(0)) if len(filled) else (0,) * 4
-        expected = label_box(tuple(map(int, enclosing)), config["compat"], height, width)
+        x0, y0, x1, y1 = map(int, enclosing)
+        expected = label_box((x0, y0, x1, y1), config["compat"], height, width)
         if tuple(boxes[row].tolist()) != expected:
             yield row, "box", f"is {tuple(boxes[row].tolist())}, its pastes make {expected}"
     yield from _check_numbers(columns, masks, boxes, int(attributes["k"]))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from occluders import OccluderLibrary
+from occluders import OccluderLibrary, from_spec
 
 from .codec import decode_image, encoder
 from .columns import CLEAN, Columns, ShardColumns, content_digest
@@ -86,7 +86,7 @@ class _Workshop:
 
     def __init__(self, order: WorkOrder) -> None:
         config = BuildConfig.from_json(order.config)
-        library = OccluderLibrary.from_spec(json.loads(order.library))
+        library = from_spec(json.loads(order.library))
         if library.digest != order.library_digest:
             raise ShardError(f"the occluders at {config.occluders} changed during the build")
         self.config, self.order = config, order

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .directory import from_directory
+    from .directory import from_directory, from_spec
     from .library import Occluder, OccluderLibrary, Resized, bundled
 
 _EXPORTS = {
@@ -13,6 +13,7 @@ _EXPORTS = {
     "Resized": "occluders.library",
     "bundled": "occluders.library",
     "from_directory": "occluders.directory",
+    "from_spec": "occluders.directory",
     "OccluderDataError": "occluders.errors",
     "OccluderError": "occluders.errors",
     "OccluderInputError": "occluders.errors",
@@ -27,6 +28,7 @@ __all__ = [
     "Resized",
     "bundled",
     "from_directory",
+    "from_spec",
 ]
 
 

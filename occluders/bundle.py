@@ -64,7 +64,7 @@ def write_library(folder: Path, members: int = 24, seed: int = 0) -> dict[str, A
     sizes = fit_sizes(
         {name: [p.shape[1] / p.shape[0] for p in found] for name, found in pictures.items()}
     )
-    records = []
+    records: list[dict[str, Any]] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for category, found in pictures.items():

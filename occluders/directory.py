@@ -1,15 +1,17 @@
 """A user's own occluders: a folder for each category, with RGBA pictures."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .calibration import fit_sizes
 from .errors import OccluderDataError, OccluderInputError
-from .library import OccluderLibrary, Record, load_rgba
+from .library import OccluderLibrary, Record, bundled, load_rgba
 
-__all__ = ["from_directory"]
+__all__ = ["from_directory", "from_spec"]
 
 _PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 
@@ -65,3 +67,13 @@ def from_directory(path: str | Path) -> OccluderLibrary:
         for (file, sha256, _), size in zip(files, sizes[category], strict=True)
     ]
     return OccluderLibrary(records, root, {"library": "directory", "path": str(path)}, skipped)
+
+
+def from_spec(spec: Mapping[str, Any]) -> OccluderLibrary:
+    """Return the library that an `OccluderLibrary.spec` names, as another process opens it.
+
+    Parameters
+    ----------
+    spec : mapping
+    """
+    return bundled() if spec.get("library") == "bundled" else from_directory(str(spec["path"]))

@@ -209,17 +209,8 @@ class OccluderLibrary(Sequence[Occluder]):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What `from_spec` opens the whole library with, as plain JSON values."""
+        """What `occluders.from_spec` opens the whole library with, as plain JSON values."""
         return dict(self._spec)
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> "OccluderLibrary":
-        """Return the library a `spec` names."""
-        if spec.get("library") == "bundled":
-            return bundled()
-        from .directory import from_directory
-
-        return from_directory(str(spec["path"]))
 
     @cached_property
     def digest(self) -> str:
@@ -368,7 +359,7 @@ def resize(rgba: UInt8, width: int, height: int) -> Resized:
     values[:, :, :3] *= share
     shrinks = width < rgba.shape[1] or height < rgba.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    values = cv2.resize(values, (width, height), interpolation=method)
+    values = np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
     plain = cv2.resize(rgba[:, :, :3], (width, height), interpolation=method)
     level = np.rint(values).clip(0, 255)
     alpha = level[:, :, 3].astype(np.uint8)
