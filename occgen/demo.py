@@ -7,6 +7,7 @@ noise. The drawing is then aligned as a photograph would be: a similarity brings
 closest to the template of Sec. 4.2.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ __all__ = ["DemoFace", "DemoFaces"]
 _SIDE = 112  # of the square the face is drawn in, in template pixels
 _MARGIN = 16  # drawn around it, so that turning it leaves no empty corner
 _FULL = _SIDE + 2 * _MARGIN
+_TEXTURES = 16
 
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
@@ -142,7 +144,9 @@ class _Scene:
         n, u = rng.standard_normal(30), rng.random(30)
         self.person, self.rng = person, rng
         self.yaw, self.pitch = float(np.clip(0.28 * n[0], -0.6, 0.6)), 0.16 * n[1]
-        self.roll, self.zoom = 0.035 * n[2], 1 + 0.02 * n[3]
+        self.turned = math.cos(self.yaw), math.sin(self.yaw)
+        self.nodded = math.cos(self.pitch), math.sin(self.pitch)
+        self.roll = 0.035 * n[2]
         self.smile, self.open = max(0.0, 0.5 + 0.8 * n[4]), max(0.0, 2.2 * n[5] - 0.6)
         self.blink, self.raise_brow = float(np.clip(1 + 0.16 * n[6], 0.35, 1.3)), 0.8 * n[7]
         self.gaze = (1.1 * n[8], 0.5 * n[9])
@@ -158,9 +162,9 @@ class _Scene:
 
     def spot(self, x: float, y: float, depth: float) -> tuple[float, float]:
         """Return where a point of the head at a depth is seen, in canvas pixels."""
-        turned = 56 + (x - 56) * np.cos(self.yaw) + depth * np.sin(self.yaw)
-        nodded = 66 + (y - 66) * np.cos(self.pitch) + depth * np.sin(self.pitch) * 0.8
-        return float(turned + _MARGIN), float(nodded + _MARGIN)
+        turned = 56 + (x - 56) * self.turned[0] + depth * self.turned[1]
+        nodded = 66 + (y - 66) * self.nodded[0] + depth * self.nodded[1] * 0.8
+        return turned + _MARGIN, nodded + _MARGIN
 
     def drawn_points(self) -> NDArray[np.float64]:
         """Return the five points in canvas pixels."""
@@ -421,7 +425,11 @@ class _Scene:
 
 def _lay(canvas: Float32, share: NDArray[Any], colour: NDArray[Any]) -> None:
     """Blend a colour, or a picture, over the canvas."""
-    canvas += share[:, :, None] * (colour - canvas)
+    x, y, width, height = cv2.boundingRect((share > 1e-3).view(np.uint8))
+    where = (slice(y, y + height), slice(x, x + width))
+    part = canvas[where]
+    tone = colour[where] if colour.ndim == 3 else colour
+    part += share[where][:, :, None] * (tone - part)
 
 
 def _polygon(points: list[tuple[float, float]]) -> Float32:
@@ -469,10 +477,15 @@ def _grid() -> tuple[Float32, Float32]:
     return columns, rows
 
 
-@lru_cache(maxsize=64)
 def _texture(seed: int) -> Float32:
     """Return streaky noise, float32 (F, F), of mean 0 and deviation 1."""
+    down, across = seed // _TEXTURES % _FULL, seed // (_TEXTURES * _FULL) % _FULL
+    return np.roll(_base_texture(seed % _TEXTURES), (down, across), (0, 1))
+
+
+@lru_cache(maxsize=_TEXTURES)
+def _base_texture(seed: int) -> Float32:
     rng = np.random.Generator(np.random.Philox(key=seed))
     noise = rng.standard_normal((_FULL, _FULL), np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), sigmaX=1.0, sigmaY=2.2)
+    smooth = cv2.GaussianBlur(noise, (0, 0), sigmaX=1.0, sigmaY=2.2, borderType=cv2.BORDER_REFLECT)
     return np.asarray((smooth - smooth.mean()) / smooth.std(), np.float32)
