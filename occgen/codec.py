@@ -12,13 +12,25 @@ from typing import Any
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .errors import DataError, InputError
 
 __all__ = ["MAX_PIXELS", "bgr_to_rgb", "decode_image", "encoder", "read_size"]
 
 MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
+
+_TURNS = {  # EXIF orientation: what brings the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_HEAD = 2048  # bytes; EXIF stands in one of the first segments of a JPEG
 
 UInt8 = NDArray[np.uint8]
 
@@ -47,7 +59,7 @@ def read_size(data: bytes) -> tuple[int, int]:
     """
     with _opened(data) as picture:
         width, height = picture.size
-        if picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):
+        if _orientation(picture) >= 5:
             width, height = height, width
     return height, width
 
@@ -80,14 +92,12 @@ def decode_image(data: bytes) -> UInt8:
     with _opened(data) as picture:
         kind = picture.format or "picture"
         try:
-            if kind == "JPEG":
-                ImageOps.exif_transpose(picture, in_place=True)
-            else:
-                picture.load()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return _to_rgb(picture)
-        except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
+                picture.load()
+                turn = _TURNS.get(_orientation(picture))
+                return _to_rgb(picture if turn is None else picture.transpose(turn))
+        except Exception as error:  # a decoder given damaged data may raise anything
             raise DataError(f"damaged or truncated {kind} ({_first_line(error)})") from error
 
 
@@ -136,15 +146,26 @@ def _opened(data: bytes) -> Image.Image:
             picture = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
         raise DataError(f"too large: more than {MAX_PIXELS:,} pixels") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # a reader given damaged data may raise anything
         raise DataError("not a picture this machine can read") from error
     _check_size(picture.height, picture.width)
     return picture
 
 
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation still to be applied, 1 where there is none or it is damaged."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = picture.getexif().get(0x0112, 1)
+    except Exception:  # damaged tags are no reason to refuse the pixels
+        return 1
+    return value if value in _TURNS and picture.format != "TIFF" else 1  # a TIFF turns on loading
+
+
 def _is_plain_jpeg(data: bytes) -> bool:
     """Whether libjpeg-turbo alone gives the picture: no rotation, not CMYK, not too large."""
-    if data[:3] != b"\xff\xd8\xff" or data.find(b"Exif\0\0", 0, 65536) >= 0:
+    if data[:3] != b"\xff\xd8\xff" or b"Exif\0\0" in data[:_HEAD]:
         return False
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
