@@ -89,7 +89,7 @@ class LandmarkTable:
 
     def __init__(self, rows: dict[str, int], points: Float64, sizes: Float64 | None) -> None:
         self._rows, self._points, self._sizes = rows, points, sizes
-        self._aligned: dict[tuple[int, int], Float64] = {}
+        self._by_size: dict[tuple[int, int], NDArray[np.float32]] = {}
 
     @classmethod
     def read(cls, path: Path) -> "LandmarkTable":
@@ -149,10 +149,16 @@ class LandmarkTable:
         row = self._rows.get(key)
         if row is None:
             return None
-        if self._sizes is None or tuple(self._sizes[row]) == (width, height):
-            return self._points[row].astype(np.float32)
-        if (height, width) not in self._aligned:
-            matrix = fit_similarity(self._points, template(height, width))
-            moved = self._points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
-            self._aligned[height, width] = moved
-        return self._aligned[height, width][row].astype(np.float32)
+        points = self._by_size.get((height, width))
+        if points is None:
+            points = self._by_size[height, width] = self._in_pixels(height, width)
+        return points[row]
+
+    def _in_pixels(self, height: int, width: int) -> NDArray[np.float32]:
+        """Return the points of all pictures, as they lie on pictures of one size."""
+        if self._sizes is None:
+            return self._points.astype(np.float32)
+        matrix = fit_similarity(self._points, template(height, width))
+        moved = self._points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
+        measured_here = (self._sizes == (width, height)).all(axis=1)[:, None, None]
+        return np.where(measured_here, self._points, moved).astype(np.float32)

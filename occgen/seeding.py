@@ -6,7 +6,7 @@ uniform floats alone, whose bits are fixed here, so no change of numpy's distrib
 """
 
 from hashlib import blake2b
-from struct import unpack
+from struct import Struct
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from .errors import InputError
 
 __all__ = ["RandomSource", "Stream", "choose"]
+
+
+_UNPACK = Struct("<8Q").unpack
+_STEP = 2.0**-53
 
 
 class RandomSource(Protocol):
@@ -46,7 +50,7 @@ class Stream:
         self._data = key.encode("utf-8", "surrogatepass")
         self._purpose = purpose.encode()
         self._block = 0
-        self._numbers: list[int] = []
+        self._numbers: list[float] = []
 
     def _digest(self, block: int) -> bytes:
         salt = block.to_bytes(8, "little")
@@ -55,9 +59,10 @@ class Stream:
     def random(self) -> float:
         """Return the next float64 in [0, 1), of 53 bits."""
         if not self._numbers:
-            self._numbers = list(unpack("<8Q", self._digest(self._block)))[::-1]
+            digest = self._digest(self._block)
+            self._numbers = [(number >> 11) * _STEP for number in _UNPACK(digest)][::-1]
             self._block += 1
-        return (self._numbers.pop() >> 11) * 2.0**-53
+        return self._numbers.pop()
 
     def generator(self) -> np.random.Generator:
         """Return a numpy generator keyed by this stream, for whole arrays of numbers."""

@@ -42,6 +42,7 @@ class FolderSource:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._prefix = f"{root}/"
 
     def refs(self) -> Iterator[FaceRef]:
         """Yield every picture once: the root's own, then folder by folder, in name order."""
@@ -94,7 +95,7 @@ class FolderSource:
     def read(self, key: str) -> bytes:
         """Return a picture's encoded bytes."""
         try:
-            with open(f"{self.root}/{key}", "rb", buffering=0) as file:
+            with open(f"{self._prefix}{key}", "rb", buffering=0) as file:
                 return file.read()
         except FileNotFoundError as error:
             raise DataError("gone since the folder was listed") from error
