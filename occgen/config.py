@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,12 @@ _CHOICES = {
 }
 # What changes no picture and no label of a finished build: not part of its identity.
 _RUN_ONLY = ("root", "out", "occluders", "jobs", "backend", "strict", "max_skipped", "overwrite")
+_NUMBERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("k", "variants", "quality", "shard_size", "seed", "region_jitter"), index),
+    **dict.fromkeys(("limit", "jobs", "group"), index),
+    **dict.fromkeys(("scale", "clean_fraction", "max_skipped", "area", "max_coverage"), float),
+}
+_OPTIONAL = ("limit", "jobs", "group", "area", "max_coverage")
 _MAX_SCALES = 1000
 
 
@@ -134,12 +142,10 @@ class BuildConfig:
             if value is not None:
                 values = (value,) if isinstance(value, str) else tuple(value)
                 object.__setattr__(self, name, values)
+        self._take_numbers()
         self._check_numbers()
-        if isinstance(self.scale, str):
-            values = parse_scales(self.scale)
-            object.__setattr__(self, "scale", values[0] if len(values) == 1 else self.scale)
-        else:
-            object.__setattr__(self, "scale", float(self.scale))
+        if isinstance(self.scale, str) and len(self.scales) == 1:
+            object.__setattr__(self, "scale", self.scales[0])
         if self.region is not None:
             if self.placement != "regions":
                 raise InputError("region goes with placement 'regions'")
@@ -151,17 +157,28 @@ class BuildConfig:
         if self.compat == "published" and self.codec != "jpeg":
             raise InputError("compat 'published' writes JPEG; leave codec at jpeg")
 
+    def _take_numbers(self) -> None:
+        """Make every number a plain int or float, so that 1, 1.0 and numpy's are one identity."""
+        for name, take in _NUMBERS.items():
+            value = getattr(self, name)
+            if (value is None and name in _OPTIONAL) or (
+                name == "scale" and isinstance(value, str)
+            ):
+                continue
+            kind = "number" if take is float else "whole number"
+            if isinstance(value, (bool, str)):
+                raise InputError(f"{name} must be a {kind}, got {value!r}")
+            try:
+                object.__setattr__(self, name, take(value))
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{name} must be a {kind}, got {value!r}") from error
+
     def _check_numbers(self) -> None:
         _check_scales(self.scales)
-        whole = {"k": 1, "variants": 1, "quality": 1, "shard_size": 1, "seed": 0}
-        whole["region_jitter"] = 0
-        optional = {"limit": 1, "jobs": 1, "group": 1}
-        for name, low in (whole | optional).items():
-            value = getattr(self, name)
-            if value is None and name in optional:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise InputError(f"{name} must be a whole number >= {low}, got {value!r}")
+        for name, take in _NUMBERS.items():
+            low, value = name not in ("seed", "region_jitter"), getattr(self, name)
+            if take is index and value is not None and value < low:
+                raise InputError(f"{name} must be a whole number >= {low:d}, got {value}")
         highest = {"quality": 100, "group": 3, "k": 16, "variants": 10_000, "seed": 2**64 - 1}
         for name, high in highest.items():
             if (getattr(self, name) or 0) > high:
@@ -204,7 +221,6 @@ class BuildConfig:
     def content(self) -> dict[str, Any]:
         """Return what decides the bytes of the set: no paths, jobs, backend, tolerance."""
         record = {key: value for key, value in asdict(self).items() if key not in _RUN_ONLY}
-        record["scale"] = self.scale if isinstance(self.scale, str) else float(self.scale)
         return record
 
     def to_json(self) -> str:
