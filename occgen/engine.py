@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
@@ -32,15 +32,24 @@ from .manifest import (
     manifest_bytes,
     read_manifest,
 )
-from .sources import Source, open_source
+from .sources import ListedSource, Source, open_source
 from .tasks import Plan, ShardTask
 from .worker import ShardReport, WorkOrder, make_shard, narrow_library
 
-__all__ = ["BuildReport", "Progress", "build", "open_library"]
+__all__ = [
+    "BuildReport",
+    "Progress",
+    "build",
+    "open_library",
+    "picture_size",
+    "run_tasks",
+    "work_order",
+]
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # a worker the system killed is replaced this often
-_CARD = "CARD.md"
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +99,10 @@ class BuildReport:
 
 
 def build(
-    config: BuildConfig, on_progress: Callable[[Progress], None] | None = None
+    config: BuildConfig,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    recipe: Path | None = None,
 ) -> BuildReport:
     """Make an occluded set, or what is missing of it (Algorithm 1, Sec. 4.1).
 
@@ -99,6 +111,9 @@ def build(
     config : BuildConfig
     on_progress : callable, optional
         Called in this process after each shard.
+    recipe : Path, optional
+        Makes the set of a recipe from exactly its pictures; `occgen.recipe.build_from_recipe`
+        checks them first.
 
     Returns
     -------
@@ -114,11 +129,11 @@ def build(
         When the output cannot be written or is being written; what was complete is kept.
     """
     began = time.monotonic()
-    source = open_source(config.dataset, config.root)
+    source = open_source(config.dataset, config.root, recipe or "")
     source.check()
     library = open_library(config.occluders)
     narrow_library(library, config)  # an empty choice fails here, before any work
-    job = _Build(config, source, library)
+    job = _Build(config, source, library, recipe)
     finished = job.finished_before()
     if finished is not None:
         return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
@@ -136,11 +151,81 @@ def open_library(occluders: str) -> OccluderLibrary:
     return bundled() if occluders == "bundled" else from_directory(occluders)
 
 
+def picture_size(config: BuildConfig, source: Source) -> tuple[int, int]:
+    """Return height and width of a set's pictures: as set, or those of the first that is read.
+
+    Raises
+    ------
+    InputError
+        When the source is empty.
+    DataError
+        When none of its pictures can be read, or with `strict` not the first.
+    """
+    if isinstance(source, ListedSource):
+        return source.recipe.height, source.recipe.width
+    if config.image_size != "source":
+        height, width = (int(side) for side in config.image_size.split("x"))
+        return height, width
+    seen, reason = 0, ""
+    for ref in source.refs():
+        try:
+            height, width = decode_image(source.read(ref.key)).shape[:2]
+        except DataError as error:
+            seen, reason = seen + 1, reason or f"{ref.key}: {error}"
+            if config.strict:
+                raise DataError(reason) from error
+            continue
+        return height, width
+    if seen:
+        raise DataError(f"none of {seen} pictures can be read (first: {reason})")
+    raise InputError(f"{config.root} holds no pictures; one folder an identity is read")
+
+
+def work_order(
+    config: BuildConfig,
+    library: OccluderLibrary,
+    size: tuple[int, int],
+    *,
+    scratch: Path | None = None,
+    recipe: Path | None = None,
+) -> WorkOrder:
+    """Return what all tasks of a build have in common.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    library : OccluderLibrary
+        The whole library, not narrowed.
+    size : tuple of int
+        Height and width of the set's pictures.
+    scratch : Path, optional
+        Folder for files that are not whole yet; none where no shard is written.
+    recipe : Path, optional
+        Recipe whose set is made.
+    """
+    return WorkOrder(
+        config=config.to_json(),
+        library=json.dumps(library.spec),
+        library_digest=library.digest,
+        height=size[0],
+        width=size[1],
+        out=str(config.out_path),
+        scratch=str(scratch or ""),
+        recipe=str(recipe or ""),
+    )
+
+
 class _Build:
     """One build, from the checks of its output to its manifest."""
 
-    def __init__(self, config: BuildConfig, source: Source, library: OccluderLibrary) -> None:
-        self.config, self.source, self.library = config, source, library
+    def __init__(
+        self,
+        config: BuildConfig,
+        source: Source,
+        library: OccluderLibrary,
+        recipe: Path | None = None,
+    ) -> None:
+        self.config, self.source, self.library, self.recipe = config, source, library, recipe
         self.out = config.out_path
         self.format: ShardFormat = open_format(config.format)
         self.identity = json.loads(canonical(identity_of(config, library.digest)))
@@ -219,16 +304,8 @@ class _Build:
         self, scratch: Path, on_progress: Callable[[Progress], None] | None
     ) -> tuple[dict[str, Any], int]:
         """Make the shards and the manifest; return it, and how many shards stood already."""
-        height, width = self._picture_size()
-        order = WorkOrder(
-            config=self.config.to_json(),
-            library=json.dumps(self.library.spec),
-            library_digest=self.library.digest,
-            height=height,
-            width=width,
-            out=str(self.out),
-            scratch=str(scratch),
-        )
+        height, width = size = picture_size(self.config, self.source)
+        order = work_order(self.config, self.library, size, scratch=scratch, recipe=self.recipe)
         for attempt in range(_ATTEMPTS):
             plan = Plan(self.source, self.config)
             try:
@@ -257,24 +334,6 @@ class _Build:
         sync_folder(self.out)
         return read_manifest(self.out), sum(report.reused for report in reports)
 
-    def _picture_size(self) -> tuple[int, int]:
-        if self.config.image_size != "source":
-            height, width = (int(side) for side in self.config.image_size.split("x"))
-            return height, width
-        seen, reason = 0, ""
-        for ref in self.source.refs():
-            try:
-                height, width = decode_image(self.source.read(ref.key)).shape[:2]
-            except DataError as error:
-                seen, reason = seen + 1, reason or f"{ref.key}: {error}"
-                if self.config.strict:
-                    raise DataError(reason) from error
-                continue
-            return height, width
-        if seen:
-            raise DataError(f"none of {seen} pictures can be read (first: {reason})")
-        raise InputError(f"{self.config.root} holds no pictures; one folder an identity is read")
-
     def _gather(
         self,
         order: WorkOrder,
@@ -287,7 +346,7 @@ class _Build:
         began = time.monotonic()
         reports: dict[int, ShardReport] = {}
         images = reused = 0
-        for report in _run_tasks(self.config, order, plan.tasks()):
+        for report in run_tasks(make_shard, self.config, order, plan.tasks()):
             reports[report.index] = report
             images += report.images
             reused += report.images * report.reused
@@ -401,15 +460,30 @@ def _added(
     return start
 
 
-def _run_tasks(
-    config: BuildConfig, order: WorkOrder, tasks: Iterator[ShardTask]
-) -> Iterator[ShardReport]:
+def run_tasks(
+    make: Callable[[WorkOrder, ShardTask], _Result],
+    config: BuildConfig,
+    order: WorkOrder,
+    tasks: Iterable[ShardTask],
+) -> Iterator[_Result]:
+    """Yield what a function makes of each task, in worker processes, as they are done.
+
+    Parameters
+    ----------
+    make : callable
+        Of a module, so that it can be sent to a worker; with one job it is called here.
+    config : BuildConfig
+        Gives jobs and backend.
+    order : WorkOrder
+    tasks : iterable of ShardTask
+        Taken as workers become free.
+    """
     jobs = config.jobs or cpu_count()
     if jobs == 1:
         for task in tasks:
-            yield make_shard(order, task)
+            yield make(order, task)
         return
     pool = Parallel(
         n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
     )
-    yield from pool(delayed(make_shard)(order, task) for task in tasks)
+    yield from pool(delayed(make)(order, task) for task in tasks)

@@ -19,11 +19,20 @@ from .errors import DataError, ShardError
 from .formats import StoredShard, open_format
 from .manifest import canonical, identity_of
 from .patterns import PatternGrid
-from .sources import Source, open_source
-from .synthesis import OccludedFace, draw_placements, occlude_with
+from .sources import ListedSource, Source, open_source
+from .synthesis import draw_placements, occlude_with
 from .tasks import ShardTask, variant_key
 
-__all__ = ["ShardReport", "WorkOrder", "fit_image", "label_box", "make_shard", "report_shard"]
+__all__ = [
+    "ShardReport",
+    "WorkOrder",
+    "fit_image",
+    "label_box",
+    "make_columns",
+    "make_shard",
+    "report_shard",
+    "shard_attributes",
+]
 
 Box = tuple[int, int, int, int]
 
@@ -48,6 +57,8 @@ class WorkOrder:
     """The output folder."""
     scratch: str
     """A folder inside it, of this run alone."""
+    recipe: str = ""
+    """Recipe file whose set is made again; empty for a build from the source's own list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +101,7 @@ class _Workshop:
         if library.digest != order.library_digest:
             raise ShardError(f"the occluders at {config.occluders} changed during the build")
         self.config, self.order = config, order
-        self.source: Source = open_source(config.dataset, config.root)
+        self.source: Source = open_source(config.dataset, config.root, order.recipe)
         self.categories = library.categories
         self.library = narrow_library(library, config)
         self.grid = PatternGrid(config.k, order.height, order.width)
@@ -149,8 +160,9 @@ def make_shard(order: WorkOrder, task: ShardTask) -> ShardReport:
     if standing is not None:
         columns, _ = shop.format.read(out, task.index)
         _check_same_keys(standing.name, columns, task, shop.config)
+        _check_recipe(shop, task, columns)
         return report_shard(task.index, standing, columns, reused=True)
-    columns = _make_columns(shop, task)
+    columns = make_columns(order, task)
     stored = shop.format.write(out, scratch, task.index, columns, shop.attributes)
     return report_shard(task.index, stored, columns)
 
@@ -217,14 +229,40 @@ def label_box(box: Box, config_compat: str | None, height: int, width: int) -> B
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else (0, 0, 0, 0)
 
 
-def _make_columns(shop: _Workshop, task: ShardTask) -> Columns:
-    config, source, order = shop.config, shop.source, shop.order
+def make_columns(
+    order: WorkOrder, task: ShardTask, read: Callable[[str], bytes] | None = None
+) -> Columns:
+    """Return the columns of one shard, made from the source and not written.
+
+    Parameters
+    ----------
+    order : WorkOrder
+    task : ShardTask
+    read : callable, optional
+        Used in place of the source's own `read`.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    DataError
+        With `strict`, at the first picture that cannot be read.
+    ShardError
+        When a recipe is followed and what was made is not what it names.
+    """
+    shop = _workshop(order)
+    config, source = shop.config, shop.source
+    if isinstance(source, ListedSource):
+        source.turn_to(task.index)
+    read = read or source.read
     height, width, blend = order.height, order.width, config.effective_blend
     rows = ShardColumns(shop.grid, shop.categories, keep_masks=blend != "opaque")
     for key, (number, name) in zip(task.keys, task.identities(), strict=True):
         try:
             _check_name(key)
-            image, cut = fit_image(decode_image(source.read(key)), height, width)
+            image, cut = fit_image(decode_image(read(key)), height, width)
             points = source.landmarks(key, height, width + 2 * cut)
         except DataError as error:
             if config.strict:
@@ -236,10 +274,23 @@ def _make_columns(shop: _Workshop, task: ShardTask) -> Columns:
         for variant in range(config.variants):
             own_key = variant_key(key, variant)
             placements = draw_placements(shop.library, config, own_key, height, width)
-            face: OccludedFace = occlude_with(image, placements, blend)
+            last = variant == config.variants - 1
+            face = occlude_with(image, placements, blend, in_place=last)
             box = label_box(face.box, config.compat, height, width)
             rows.add(own_key, number, name, shop.encode(face.image), face, box, points)
-    return rows.finish()
+    columns = rows.finish()
+    _check_recipe(shop, task, columns)
+    return columns
+
+
+def shard_attributes(order: WorkOrder) -> dict[str, Any]:
+    """Return the root attributes of every shard of a build."""
+    return dict(_workshop(order).attributes)
+
+
+def _check_recipe(shop: _Workshop, task: ShardTask, columns: Columns) -> None:
+    if isinstance(shop.source, ListedSource):
+        shop.source.check_columns(task.index, columns)
 
 
 def _check_name(key: str) -> None:

@@ -9,19 +9,23 @@ from .base import FaceRef, Source
 from .demo import DemoSource
 from .folder import FolderSource
 from .lfw import LfwSource
+from .listed import ListedSource
 
 __all__ = [
     "DemoSource",
     "FaceRef",
     "FolderSource",
     "LfwSource",
+    "ListedSource",
     "Source",
     "find_root",
     "open_source",
 ]
 
 
-def open_source(dataset: str, root: str | None = None) -> Source:
+def open_source(
+    dataset: str, root: str | None = None, recipe: str | os.PathLike[str] = ""
+) -> Source:
     """Return the reader of a data set.
 
     Parameters
@@ -30,6 +34,8 @@ def open_source(dataset: str, root: str | None = None) -> Source:
         A key of `occgen.config.DATASETS`.
     root : str, optional
         Where it lies; by default ``$OCCGEN_DATA/NAME``.
+    recipe : path, optional
+        A recipe file: only the pictures it lists are given, in its order.
 
     Raises
     ------
@@ -37,6 +43,8 @@ def open_source(dataset: str, root: str | None = None) -> Source:
         When the data set cannot be read yet, or is not where it should be; the message says what
         was looked for.
     """
+    if recipe:
+        return ListedSource(open_source(dataset, root), Path(recipe))
     if dataset == "demo":
         return DemoSource()
     if dataset == "folder":
