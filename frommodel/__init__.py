@@ -32,6 +32,9 @@ _EXPORTS = {
     "verification_accuracy": "frommodel.metrics",
     "verification_report": "frommodel.metrics",
     "embed_images": "frommodel.embed",
+    "export_model": "frommodel.export",
+    "ExportReport": "frommodel.export",
+    "OnnxModel": "frommodel.onnx_model",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -21,7 +21,15 @@ from .config import ModelConfig
 from .foreign import read_pickled_state, recognise_state
 from .network import FROM
 
-__all__ = ["Initialised", "initialise_from", "load", "read_metadata", "resolve_path", "save"]
+__all__ = [
+    "Initialised",
+    "current_config",
+    "initialise_from",
+    "load",
+    "read_metadata",
+    "resolve_path",
+    "save",
+]
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = "frommodel"
@@ -77,8 +85,8 @@ def save(
         When the file cannot be written; what stood there before is kept.
     """
     network = _unwrap(model)
-    config = dataclasses.replace(network.config, mask_threshold=network.mask_threshold)
-    metadata = {"format": _FORMAT, "schema": _SCHEMA, "config": config.to_json()}
+    config = current_config(network).to_json()
+    metadata = {"format": _FORMAT, "schema": _SCHEMA, "config": config}
     for name, value in (notes or {}).items():
         if name in metadata or not isinstance(name, str) or not isinstance(value, str):
             raise InputError(f"notes must be text under names of their own, got {name!r}")
@@ -236,6 +244,11 @@ def resolve_path(path: str | os.PathLike[str]) -> Path:
     if not file.is_file():
         raise InputError(f"{file}: no such model; give a file, the folder of a run, or 'demo'")
     return file
+
+
+def current_config(model: FROM) -> ModelConfig:
+    """Return the configuration of a network with the mask threshold it has now."""
+    return dataclasses.replace(model.config, mask_threshold=model.mask_threshold)
 
 
 def _unwrap(model: nn.Module) -> FROM:
