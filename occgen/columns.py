@@ -73,7 +73,8 @@ class ShardColumns:
         self._images: list[bytes] = []
         self._checksums: list[int] = []
         self._masks: list[bytes] = []
-        self._pending: list[NDArray[np.bool_]] = []
+        self._pending = np.empty((_MASKS_A_BATCH, grid.height, grid.width), np.bool_)
+        self._pending_count = 0
         self._mask_labels: list[NDArray[np.int64]] = []
         self._mask_pixels: list[int] = []
         self._boxes: list[tuple[int, int, int, int]] = []
@@ -115,8 +116,9 @@ class ShardColumns:
         if self._keep_masks:
             self._masks.append(pack_mask(face.mask) if face.placements else b"")
         self._mask_pixels.append(int(np.count_nonzero(face.mask)) if face.placements else 0)
-        self._pending.append(face.mask)
-        if len(self._pending) == _MASKS_A_BATCH:
+        self._pending[self._pending_count] = face.mask
+        self._pending_count += 1
+        if self._pending_count == _MASKS_A_BATCH:
             self._label_pending()
 
     def skip(self, key: str, reason: str) -> None:
@@ -127,9 +129,10 @@ class ShardColumns:
         return len(self._images)
 
     def _label_pending(self) -> None:
-        if self._pending:
-            self._mask_labels.append(self._grid.label_masks(np.stack(self._pending)))
-            self._pending.clear()
+        if self._pending_count:
+            masks = self._pending[: self._pending_count]
+            self._mask_labels.append(self._grid.label_masks(masks))
+            self._pending_count = 0
 
     def finish(self) -> Columns:
         """Return all columns, in the order they are written."""

@@ -1,7 +1,5 @@
 """Blend a resized occluder into a face, clipped at the border."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +66,13 @@ def paste(image: NDArray[np.uint8], resized: Resized, box: Box, blend: str) -> B
     if blend == "opaque":
         region[:] = resized.rgb[rows, columns]
     else:
-        kept: Any = cv2.multiply(region, resized.inverse_alpha[rows, columns], scale=1 / 255)
-        cv2.add(kept, resized.premultiplied[rows, columns], dst=kept)
-        region[:] = kept
+        # Whole pixels in rows of one image are what OpenCV can write to where they lie.
+        target = region if image.flags.c_contiguous else None
+        inverse = resized.inverse_alpha[rows, columns]
+        kept = cv2.multiply(region, inverse, dst=target, scale=1 / 255)
+        kept = cv2.add(kept, resized.premultiplied[rows, columns], dst=kept)
+        if target is None:
+            region[:] = kept
     return clipped
 
 
@@ -89,4 +91,5 @@ def paste_mask(mask: NDArray[np.bool_], resized: Resized, box: Box, blend: str) 
         mask[y0:y1, x0:x1] = True
     else:
         part = resized.mask[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-        mask[y0:y1, x0:x1] |= part
+        region = mask[y0:y1, x0:x1]
+        np.logical_or(region, part, out=region)

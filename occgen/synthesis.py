@@ -156,7 +156,11 @@ def draw_placements(
 
 
 def occlude_with(
-    image: NDArray[np.uint8], placements: tuple[Placement, ...], blend: str
+    image: NDArray[np.uint8],
+    placements: tuple[Placement, ...],
+    blend: str,
+    *,
+    in_place: bool = False,
 ) -> OccludedFace:
     """Return a face with given placements pasted one over the other.
 
@@ -166,12 +170,14 @@ def occlude_with(
         RGB; not changed.
     placements : tuple of Placement
     blend : {'alpha', 'opaque'}
+    in_place : bool, optional
+        Whether `image` itself may be pasted on; else it is not changed.
 
     Returns
     -------
     OccludedFace
     """
-    occluded = np.array(image)
+    occluded = image if in_place else np.array(image, order="C")
     mask = np.zeros(image.shape[:2], np.bool_)
     boxes = []
     for placement in placements:
