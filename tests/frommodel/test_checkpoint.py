@@ -111,6 +111,7 @@ def published(tmp_path_factory):
     path.unlink()
 
 
+@pytest.mark.slow
 def test_the_authors_file_gives_the_published_outputs(published):
     path, state = published
     model = frommodel.load(path)
@@ -406,6 +407,7 @@ def _iresnet_state(depths):
     return state
 
 
+@pytest.mark.slow
 def test_an_insightface_iresnet_loads_as_a_baseline(tmp_path):
     state = _iresnet_state((2, 2, 2, 2))
     torch.save(state, tmp_path / "backbone.pth")

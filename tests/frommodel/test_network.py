@@ -149,3 +149,38 @@ def test_masks_learn_to_open_for_clean_faces_and_close_under_an_occluder():
     mask = model(images).mask
     assert mask[:8].mean() > 0.9
     assert mask[8:, :, :1].mean() < 0.1
+
+
+def _fill(model):
+    """Give a network weights that a formula makes, the same on every version of torch."""
+    for index, (name, tensor) in enumerate(model.state_dict().items()):
+        if name.endswith("num_batches_tracked"):
+            continue
+        wave = torch.sin(torch.arange(tensor.numel(), dtype=torch.float64) * 0.37 + index)
+        wave = wave.view(tensor.shape)
+        if name.endswith("running_var"):
+            wave = 1 + 0.5 * wave
+        elif tensor.ndim > 1:
+            wave = wave * (2 / tensor[0].numel()) ** 0.5
+        else:
+            wave = 1 + 0.2 * wave if name.endswith("weight") else 0.1 * wave
+        tensor.copy_(wave)
+
+
+@pytest.mark.parametrize(
+    ("mask", "tensors", "embedding", "values", "logits"),
+    [
+        ("3d", 142, (10.521, -47.9437), (0.0, 0.0349), (2.3191, -4.5409)),
+        ("2d", 150, (-48.0063, -79.0747), (0.6102, 0.5989), (4.8849, -8.1373)),
+        ("fc", 150, (-50.5349, -83.3613), (0.6129, 0.5478), (1.952, 3.769)),
+    ],
+)
+def test_one_forward_pass_is_pinned(mask, tensors, embedding, values, logits):
+    model = frommodel.FROM(**{**SMALL, "embedding_size": 4, "k": 2}, mask=mask).eval()
+    assert len(model.state_dict()) == tensors
+    _fill(model)
+    wave = torch.sin(torch.arange(3 * 40 * 36, dtype=torch.float64) * 0.11)
+    with torch.no_grad():
+        outputs = model(wave.float().view(1, 3, 40, 36))
+    for output, expected in zip(outputs, (embedding, values, logits), strict=True):
+        assert output.flatten()[:2].tolist() == pytest.approx(expected, rel=1e-3, abs=1e-4)
