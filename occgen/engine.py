@@ -5,19 +5,17 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from occluders import OccluderLibrary, bundled, from_directory
 
 from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
-from .codec import decode_image
 from .config import BuildConfig
 from .errors import DataError, InputError, ShardError
 from .formats import ShardFormat, open_format
@@ -32,24 +30,20 @@ from .manifest import (
     manifest_bytes,
     read_manifest,
 )
+from .pool import run_tasks
 from .sources import ListedSource, Source, open_source
-from .tasks import Plan, ShardTask
-from .worker import ShardReport, WorkOrder, make_shard, narrow_library
+from .tasks import Plan, picture_size
+from .worker import ShardReport, WorkOrder, make_shard, narrow_library, work_order
 
 __all__ = [
     "BuildReport",
     "Progress",
     "build",
     "open_library",
-    "picture_size",
-    "run_tasks",
-    "work_order",
 ]
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # a worker the system killed is replaced this often
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +127,7 @@ def build(
     source.check()
     library = open_library(config.occluders)
     narrow_library(library, config)  # an empty choice fails here, before any work
-    job = _Build(config, source, library, recipe)
+    job = _Build(config, source, library)
     finished = job.finished_before()
     if finished is not None:
         return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
@@ -151,81 +145,12 @@ def open_library(occluders: str) -> OccluderLibrary:
     return bundled() if occluders == "bundled" else from_directory(occluders)
 
 
-def picture_size(config: BuildConfig, source: Source) -> tuple[int, int]:
-    """Return height and width of a set's pictures: as set, or those of the first that is read.
-
-    Raises
-    ------
-    InputError
-        When the source is empty.
-    DataError
-        When none of its pictures can be read, or with `strict` not the first.
-    """
-    if isinstance(source, ListedSource):
-        return source.recipe.height, source.recipe.width
-    if config.image_size != "source":
-        height, width = (int(side) for side in config.image_size.split("x"))
-        return height, width
-    seen, reason = 0, ""
-    for ref in source.refs():
-        try:
-            height, width = decode_image(source.read(ref.key)).shape[:2]
-        except DataError as error:
-            seen, reason = seen + 1, reason or f"{ref.key}: {error}"
-            if config.strict:
-                raise DataError(reason) from error
-            continue
-        return height, width
-    if seen:
-        raise DataError(f"none of {seen} pictures can be read (first: {reason})")
-    raise InputError(f"{config.root} holds no pictures; one folder an identity is read")
-
-
-def work_order(
-    config: BuildConfig,
-    library: OccluderLibrary,
-    size: tuple[int, int],
-    *,
-    scratch: Path | None = None,
-    recipe: Path | None = None,
-) -> WorkOrder:
-    """Return what all tasks of a build have in common.
-
-    Parameters
-    ----------
-    config : BuildConfig
-    library : OccluderLibrary
-        The whole library, not narrowed.
-    size : tuple of int
-        Height and width of the set's pictures.
-    scratch : Path, optional
-        Folder for files that are not whole yet; none where no shard is written.
-    recipe : Path, optional
-        Recipe whose set is made.
-    """
-    return WorkOrder(
-        config=config.to_json(),
-        library=json.dumps(library.spec),
-        library_digest=library.digest,
-        height=size[0],
-        width=size[1],
-        out=str(config.out_path),
-        scratch=str(scratch or ""),
-        recipe=str(recipe or ""),
-    )
-
-
 class _Build:
     """One build, from the checks of its output to its manifest."""
 
-    def __init__(
-        self,
-        config: BuildConfig,
-        source: Source,
-        library: OccluderLibrary,
-        recipe: Path | None = None,
-    ) -> None:
-        self.config, self.source, self.library, self.recipe = config, source, library, recipe
+    def __init__(self, config: BuildConfig, source: Source, library: OccluderLibrary) -> None:
+        self.config, self.source, self.library = config, source, library
+        self.recipe = source.recipe if isinstance(source, ListedSource) else None
         self.out = config.out_path
         self.format: ShardFormat = open_format(config.format)
         self.identity = json.loads(canonical(identity_of(config, library.digest)))
@@ -458,32 +383,3 @@ def _added(
             for label, count in histogram.items():
                 sums[str(label)] = sums.get(str(label), 0) + count
     return start
-
-
-def run_tasks(
-    make: Callable[[WorkOrder, ShardTask], _Result],
-    config: BuildConfig,
-    order: WorkOrder,
-    tasks: Iterable[ShardTask],
-) -> Iterator[_Result]:
-    """Yield what a function makes of each task, in worker processes, as they are done.
-
-    Parameters
-    ----------
-    make : callable
-        Of a module, so that it can be sent to a worker; with one job it is called here.
-    config : BuildConfig
-        Gives jobs and backend.
-    order : WorkOrder
-    tasks : iterable of ShardTask
-        Taken as workers become free.
-    """
-    jobs = config.jobs or cpu_count()
-    if jobs == 1:
-        for task in tasks:
-            yield make(order, task)
-        return
-    pool = Parallel(
-        n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
-    )
-    yield from pool(delayed(make)(order, task) for task in tasks)

@@ -73,9 +73,9 @@ class Recipe:
     Raises
     ------
     InputError
-        When there is no such file.
+        When there is no such file, or it is no recipe.
     DataError
-        When it is no recipe, of another version, or damaged.
+        When it is of another version, or damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,7 +112,7 @@ class Recipe:
     def _declared(self, first: bytes) -> str:
         words = first.split()
         if not first.startswith(_MAGIC) or len(words) != 4:
-            raise DataError(f"{self.path} is no recipe of occgen")
+            raise InputError(f"{self.path} is no recipe of occgen; --recipe-only writes one")
         if words[2] != str(_SCHEMA).encode():
             found = words[2].decode("ascii", "replace")
             raise DataError(

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .codec import decode_image
 from .config import BuildConfig
-from .sources import FaceRef, Source
+from .errors import DataError, InputError
+from .sources import FaceRef, ListedSource, Source
 
-__all__ = ["Plan", "ShardTask", "variant_key"]
+__all__ = ["Plan", "ShardTask", "picture_size", "variant_key"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,3 +91,33 @@ class Plan:
 def variant_key(key: str, variant: int) -> str:
     """Return the key of one of several occluded versions; the first keeps the picture's own."""
     return f"{key}#{variant}" if variant else key
+
+
+def picture_size(config: BuildConfig, source: Source) -> tuple[int, int]:
+    """Return height and width of a set's pictures: as set, or those of the first that is read.
+
+    Raises
+    ------
+    InputError
+        When the source is empty.
+    DataError
+        When none of its pictures can be read, or with `strict` not the first.
+    """
+    if isinstance(source, ListedSource):
+        return source.recipe.height, source.recipe.width
+    if config.image_size != "source":
+        height, width = (int(side) for side in config.image_size.split("x"))
+        return height, width
+    seen, reason = 0, ""
+    for ref in source.refs():
+        try:
+            height, width = decode_image(source.read(ref.key)).shape[:2]
+        except DataError as error:
+            seen, reason = seen + 1, reason or f"{ref.key}: {error}"
+            if config.strict:
+                raise DataError(reason) from error
+            continue
+        return height, width
+    if seen:
+        raise DataError(f"none of {seen} pictures can be read (first: {reason})")
+    raise InputError(f"{config.root} holds no pictures; one folder an identity is read")

@@ -1,6 +1,7 @@
 """What a worker does with one task: read, place, composite, label, encode, write one shard."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +20,7 @@ from .errors import DataError, ShardError
 from .formats import StoredShard, open_format
 from .manifest import canonical, identity_of
 from .patterns import PatternGrid
+from .recipe_file import Recipe
 from .sources import ListedSource, Source, open_source
 from .synthesis import draw_placements, occlude_with
 from .tasks import ShardTask, variant_key
@@ -32,10 +34,12 @@ __all__ = [
     "make_shard",
     "report_shard",
     "shard_attributes",
+    "work_order",
 ]
 
 Box = tuple[int, int, int, int]
 
+_log = logging.getLogger(__name__)
 _PUBLISHED_CODEC = ("pillow-jpeg", 75)  # Pillow at its default quality
 
 
@@ -59,6 +63,43 @@ class WorkOrder:
     """A folder inside it, of this run alone."""
     recipe: str = ""
     """Recipe file whose set is made again; empty for a build from the source's own list."""
+    recipe_sha256: str = ""
+    """Of the recipe, as it names itself."""
+
+
+def work_order(
+    config: BuildConfig,
+    library: OccluderLibrary,
+    size: tuple[int, int],
+    *,
+    scratch: Path | None = None,
+    recipe: Recipe | None = None,
+) -> WorkOrder:
+    """Return what all tasks of a build have in common.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    library : OccluderLibrary
+        The whole library, not narrowed.
+    size : tuple of int
+        Height and width of the set's pictures.
+    scratch : Path, optional
+        Folder for files that are not whole yet; none where no shard is written.
+    recipe : Recipe, optional
+        Whose set is made.
+    """
+    return WorkOrder(
+        config=config.to_json(),
+        library=json.dumps(library.spec),
+        library_digest=library.digest,
+        height=size[0],
+        width=size[1],
+        out=str(config.out_path),
+        scratch=str(scratch or ""),
+        recipe=str(recipe.path) if recipe is not None else "",
+        recipe_sha256=recipe.sha256 if recipe is not None else "",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +143,10 @@ class _Workshop:
             raise ShardError(f"the occluders at {config.occluders} changed during the build")
         self.config, self.order = config, order
         self.source: Source = open_source(config.dataset, config.root, order.recipe)
+        if isinstance(self.source, ListedSource) and (
+            self.source.recipe.sha256 != order.recipe_sha256
+        ):
+            raise ShardError(f"{order.recipe} changed during the build")
         self.categories = library.categories
         self.library = narrow_library(library, config)
         self.grid = PatternGrid(config.k, order.height, order.width)
@@ -153,18 +198,49 @@ def make_shard(order: WorkOrder, task: ShardTask) -> ShardReport:
         With `strict`, at the first picture that cannot be read.
     ShardError
         When the shard cannot be written, or one of other pictures stands in its place.
+
+    Notes
+    -----
+    A shard that stands is made again where it is damaged, and where a picture it had to leave out
+    can be used by now.
     """
     shop = _workshop(order)
     out, scratch = Path(order.out), Path(order.scratch)
-    standing = shop.format.find(out, task.index)
-    if standing is not None:
-        columns, _ = shop.format.read(out, task.index)
-        _check_same_keys(standing.name, columns, task, shop.config)
-        _check_recipe(shop, task, columns)
-        return report_shard(task.index, standing, columns, reused=True)
+    found = _standing(shop, out, task)
+    if found is not None:
+        return report_shard(task.index, *found, reused=True)
     columns = make_columns(order, task)
     stored = shop.format.write(out, scratch, task.index, columns, shop.attributes)
     return report_shard(task.index, stored, columns)
+
+
+def _standing(shop: _Workshop, out: Path, task: ShardTask) -> tuple[StoredShard, Columns] | None:
+    """Return the shard that stands in a task's place, or None where it is to be made (again)."""
+    try:
+        standing = shop.format.find(out, task.index)
+        if standing is None:
+            return None
+        columns, _ = shop.format.read(out, task.index)
+    except ShardError as error:
+        _log.warning("%s; it is made again", error)
+        return None
+    _check_same_keys(standing.name, columns, task, shop.config)
+    _check_recipe(shop, task, columns)
+    return None if _is_mended(shop, task, columns) else (standing, columns)
+
+
+def _is_mended(shop: _Workshop, task: ShardTask, columns: Columns) -> bool:
+    """Whether a picture that was left out of a standing shard can be used by now."""
+    if isinstance(shop.source, ListedSource):
+        return False
+    for key in columns.get("skipped/key", np.zeros(0, "S1")).tolist():
+        try:
+            image = decode_image(shop.source.read(key.decode()))
+            fit_image(image, shop.order.height, shop.order.width)
+        except DataError:
+            continue
+        return True
+    return False
 
 
 def report_shard(
