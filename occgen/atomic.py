@@ -4,12 +4,21 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError, ShardError
 
-__all__ = ["SCRATCH_PREFIX", "install_bytes", "locked_output", "replacing_bytes", "sync_folder"]
+__all__ = [
+    "SCRATCH_PREFIX",
+    "cannot_be_written",
+    "install_bytes",
+    "locked_output",
+    "make_folder",
+    "replacing_bytes",
+    "sync_folder",
+]
 
 SCRATCH_PREFIX = ".tmp-"
 _LOCK = ".lock"
@@ -43,10 +52,29 @@ def install_bytes(path: Path, data: bytes, scratch: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise ShardError(
-            f"{path}: cannot be written ({error.strerror}); what was complete is kept: "
-            "mend that and run the same command again"
-        ) from error
+        raise cannot_be_written(path, error) from error
+
+
+def cannot_be_written(path: Path, error: OSError) -> ShardError:
+    """Return the error that says what failed and what to do."""
+    return ShardError(
+        f"{path}: cannot be written ({error.strerror}); what was complete is kept: "
+        "mend that and run the same command again"
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises
+    ------
+    ShardError
+        When it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -93,8 +121,9 @@ def locked_output(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror})") from error
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without its number
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
         try:
             yield _fresh_scratch(folder)
         finally:
@@ -128,12 +157,10 @@ def _acquire(path: Path) -> int:
 
 def _fresh_scratch(folder: Path) -> Path:
     _remove_scratch(folder)
-    scratch = folder / f"{SCRATCH_PREFIX}{os.getpid()}"
     try:
-        scratch.mkdir()
+        return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=folder))
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror})") from error
-    return scratch
 
 
 def _remove_scratch(folder: Path) -> None:

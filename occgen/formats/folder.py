@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import install_bytes
+from ..atomic import cannot_be_written, install_bytes, make_folder
 from ..codec import encoder
 from ..columns import Columns, unpack_mask
 from ..errors import ShardError
@@ -33,8 +33,13 @@ __all__ = ["FolderFormat", "safe_path"]
 _LABELS = "labels.csv"
 _PART = re.compile(r"shard-(\d{5,})\.json")
 _BLOBS = {"image": "images", "mask": "masks"}
-_LONGEST_NAME = 180  # bytes; longer ones are cut and told apart by a hash
-_KEPT_ENDINGS = (".jpg", ".jpeg", ".png")
+_LONGEST_NAME, _LONGEST_CUT = 180, 150  # bytes; longer names are cut and told apart by a mark
+_LONGEST_ENDING = 8
+_VARIANT = re.compile(r"#\d+$")
+_PICTURES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+    *(".pgm", ".ppm", ".pnm", ".jp2"),
+)
 
 
 class FolderFormat:
@@ -48,7 +53,8 @@ class FolderFormat:
         keys = [key.decode() for key in columns["key"].tolist()]
         names = [safe_path(key, ending) for key in keys]
         work = scratch / f"files-{index:05d}"
-        work.mkdir(exist_ok=True)
+        make_folder(work)
+        make_folder(out / "parts")
         files: dict[str, list[list[Any]]] = {}
         for kind, folder in _BLOBS.items():
             if f"{kind}/data" not in columns:
@@ -74,7 +80,6 @@ class FolderFormat:
             },
         }
         data = json.dumps(part, ensure_ascii=False, allow_nan=True).encode("utf-8")
-        (out / "parts").mkdir(exist_ok=True)
         install_bytes(out / _part_name(index), data, scratch)
         pixels = int(columns["image/offset"][-1])
         return StoredShard(_part_name(index), hashlib.sha256(data).hexdigest(), len(data) + pixels)
@@ -157,26 +162,38 @@ def safe_path(key: str, ending: str) -> str:
         Of a source; may hold anything.
     ending : str
         Of the file, with its dot.
+
+    Notes
+    -----
+    Two keys have two paths: what had to be changed carries a mark made of the whole name.
     """
-    key, mark, variant = key.rpartition("#") if re.search(r"#\d+$", key) else (key, "", "")
-    stem = key
-    for known in _KEPT_ENDINGS:
-        if key.lower().endswith(known) and ending in (known, ".jpg"[: len(known)]):
-            stem = key[: -len(known)]
-    parts = []
-    for part in f"{stem}{mark}{variant}{ending}".split("/"):
-        clean = re.sub(r'[\x00-\x1f\x7f<>:"|?*\\]', "_", part)
-        if clean in ("", ".", "..") or clean.startswith("."):
-            clean = f"_{clean.lstrip('.')}"
-        if clean != part or len(clean.encode("utf-8", "replace")) > _LONGEST_NAME:
-            tag = hashlib.sha256(part.encode("utf-8", "replace")).hexdigest()[:8]
-            head, dot, tail = clean.rpartition(".")
-            head = (
-                (head if dot else clean).encode("utf-8", "replace")[:150].decode("utf-8", "ignore")
-            )
-            clean = f"{head}~{tag}{dot}{tail if dot and len(tail) < 8 else ''}"
-        parts.append(clean)
-    return "/".join(parts)
+    found = _VARIANT.search(key)
+    variant = found[0] if found else ""
+    *folders, name = key.removesuffix(variant).split("/")
+    stem = name.removesuffix(ending)
+    # a.jpg stays, a.png becomes a.png.jpg; a name that could be taken for another's is marked
+    has_ending, is_picture = stem != name, stem.lower().endswith(_PICTURES)
+    if has_ending == is_picture or _VARIANT.search(stem):
+        stem += _mark(name)
+    return "/".join(_clean(part) for part in (*folders, f"{stem}{variant}{ending}"))
+
+
+def _mark(name: str) -> str:
+    return f"~{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def _clean(part: str) -> str:
+    """Return a part of a path without what a file system may take amiss, marked if changed."""
+    clean = re.sub(r'[\x00-\x1f\x7f<>:"|?*\\]', "_", part)
+    if not clean or clean.startswith("."):
+        clean = f"_{clean.lstrip('.')}"
+    if clean == part and len(clean.encode("utf-8", "replace")) <= _LONGEST_NAME:
+        return clean
+    head, dot, tail = clean.rpartition(".")
+    if not dot or len(tail) > _LONGEST_ENDING:
+        head, dot, tail = clean, "", ""
+    short = head.encode("utf-8", "replace")[:_LONGEST_CUT].decode("utf-8", "ignore")
+    return f"{short}{_mark(part)}{dot}{tail}"
 
 
 def _part_name(index: int) -> str:
@@ -190,10 +207,10 @@ def _place(path: Path, data: bytes, work: Path) -> str:
         try:
             os.replace(temporary, path)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             os.replace(temporary, path)
     except OSError as error:
-        raise ShardError(f"{path} cannot be written ({error.strerror})") from error
+        raise cannot_be_written(path, error) from error
     return path.relative_to(work.parent.parent).as_posix().partition("/")[2]
 
 
