@@ -107,7 +107,9 @@ def main() -> None:
                 for jobs in (1, 2)
             )
             gains.append((one / two) / (one_floor / both_floors))
-    print(f"{len(keys)} pictures, {options.rounds} rounds, floor {statistics.median(rates):.0f}/s\n")
+    print(
+        f"{len(keys)} pictures, {options.rounds} rounds, floor {statistics.median(rates):.0f}/s\n"
+    )
     print("| ratio | min | median | max | goal |")
     print("| --- | --- | --- | --- | --- |")
     show("build, opaque / floor", ratios["opaque"], ">= 0.85")
