@@ -33,7 +33,7 @@ from .manifest import (
 from .pool import run_tasks
 from .sources import ListedSource, Source, open_source
 from .tasks import Plan, picture_size
-from .worker import ShardReport, WorkOrder, make_shard, narrow_library, work_order
+from .worker import ShardReport, WorkOrder, check_standing, make_shard, narrow_library, work_order
 
 __all__ = [
     "BuildReport",
@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_FORMATS = ("hdf5", "folder")
 _ATTEMPTS = 3  # a worker the system killed is replaced this often
 
 
@@ -128,6 +129,7 @@ def build(
     library = open_library(config.occluders)
     narrow_library(library, config)  # an empty choice fails here, before any work
     job = _Build(config, source, library)
+    job.check_apart()
     finished = job.finished_before()
     if finished is not None:
         return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
@@ -154,6 +156,14 @@ class _Build:
         self.out = config.out_path
         self.format: ShardFormat = open_format(config.format)
         self.identity = json.loads(canonical(identity_of(config, library.digest)))
+
+    def check_apart(self) -> None:
+        """Raise InputError where pictures written would be read as the source's own."""
+        root = getattr(self.source, "root", None)
+        if root is None or self.config.format != "folder":
+            return
+        if self.out.resolve().is_relative_to(root.resolve()):
+            raise InputError(f"{self.out} lies inside the source {root}; name an --out outside it")
 
     def finished_before(self) -> dict[str, Any] | None:
         """Return the manifest of a whole output of the same configuration, or None."""
@@ -188,6 +198,8 @@ class _Build:
         )
 
     def _refusal(self, other: dict[str, Any]) -> str:
+        if not other:
+            return f"{self.out} holds shards that cannot be read; use --overwrite or another --out"
         names = sorted(k for k in self.identity if self.identity[k] != other.get(k))
         shown = ", ".join(f"{k} {other.get(k)!r} not {self.identity[k]!r}" for k in names[:3])
         more = ", ..." if len(names) > 3 else ""
@@ -202,28 +214,52 @@ class _Build:
         ours = {MANIFEST, SKIPPED, ".lock", *carried}
         for entry in sorted(self.out.iterdir()):
             known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
-            if not known and not any(open_format(f).owns(entry.name) for f in ("hdf5", "folder")):
+            if not known and not any(open_format(f).owns(entry.name) for f in _FORMATS):
                 raise InputError(
                     f"{self.out} holds {entry.name}, which no build made; name another --out"
                 )
-        indices = self.format.indices(self.out)
         if (self.out / MANIFEST).exists() and not self.config.overwrite:
             return
-        same = False
-        if indices:
-            try:
-                _, attributes = self.format.read(self.out, indices[0])
-                standing = json.loads(attributes.get("config", "{}"))
-            except (ShardError, ValueError):
-                standing = {}
-            same = standing == self.identity
-            if not same and not self.config.overwrite:
-                raise InputError(self._refusal(standing))
-        if not same or (self.out / MANIFEST).exists():
+        standing = self._standing_identity()
+        if standing is not None and standing != self.identity and not self.config.overwrite:
+            raise InputError(self._refusal(standing))
+        goes_on = standing == self.identity and not (self.out / MANIFEST).exists()
+        if not goes_on or (self.config.overwrite and not self._fits_source()):
             (self.out / MANIFEST).unlink(missing_ok=True)
             (self.out / SKIPPED).unlink(missing_ok=True)
-            for name in ("hdf5", "folder"):
+            for name in _FORMATS:
                 open_format(name).clear(self.out)
+
+    def _standing_identity(self) -> dict[str, Any] | None:
+        """Return the configuration of an unfinished output, None where no shard stands."""
+        found = None
+        for name in _FORMATS:
+            form = open_format(name)
+            for index in form.indices(self.out):
+                try:
+                    found = json.loads(form.read(self.out, index)[1]["config"])
+                    return found if isinstance(found, dict) else {}
+                except (ShardError, KeyError, ValueError, TypeError):
+                    found = {}  # damaged: another may tell
+        return found
+
+    def _fits_source(self) -> bool:
+        """Whether the shards that stand hold what the source lists now."""
+        size = picture_size(self.config, self.source)
+        standing = set(self.format.indices(self.out))
+        for task in Plan(self.source, self.config).tasks():
+            if task.index not in standing:
+                continue
+            standing.discard(task.index)
+            try:
+                columns, attributes = self.format.read(self.out, task.index)
+            except ShardError:
+                continue  # damaged: made again in its turn
+            try:
+                check_standing(str(task.index), columns, attributes, task, self.config, size)
+            except ShardError:
+                return False
+        return not standing
 
     def run(
         self, scratch: Path, on_progress: Callable[[Progress], None] | None
@@ -356,7 +392,7 @@ class _Build:
             },
             "source": {
                 "dataset": self.config.dataset,
-                "root": self.config.root,
+                "root": self.config.root and _printable(self.config.root),
                 "pictures": plan.pictures,
                 "fingerprint": plan.fingerprint,
                 "licence": self.source.licence,
@@ -372,6 +408,11 @@ class _Build:
                 name = names[int(number)]
                 totals[name] = totals.get(name, 0) + count
         return totals
+
+
+def _printable(path: str) -> str:
+    """Return a path as text: bytes that are no UTF-8 are spelled out."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _added(

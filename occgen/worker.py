@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from .tasks import ShardTask, variant_key
 __all__ = [
     "ShardReport",
     "WorkOrder",
+    "check_standing",
     "fit_image",
     "label_box",
     "make_columns",
@@ -220,11 +221,12 @@ def _standing(shop: _Workshop, out: Path, task: ShardTask) -> tuple[StoredShard,
         standing = shop.format.find(out, task.index)
         if standing is None:
             return None
-        columns, _ = shop.format.read(out, task.index)
+        columns, attributes = shop.format.read(out, task.index)
     except ShardError as error:
         _log.warning("%s; it is made again", error)
         return None
-    _check_same_keys(standing.name, columns, task, shop.config)
+    size = shop.order.height, shop.order.width
+    check_standing(standing.name, columns, attributes, task, shop.config, size)
     _check_recipe(shop, task, columns)
     return None if _is_mended(shop, task, columns) else (standing, columns)
 
@@ -376,7 +378,21 @@ def _check_name(key: str) -> None:
         raise DataError("its name is not valid UTF-8; rename it") from error
 
 
-def _check_same_keys(name: str, columns: Columns, task: ShardTask, config: BuildConfig) -> None:
+def check_standing(
+    name: str,
+    columns: Columns,
+    attributes: Mapping[str, Any],
+    task: ShardTask,
+    config: BuildConfig,
+    size: tuple[int, int],
+) -> None:
+    """Check that a shard that stands is the one a task would make, as far as names and size tell.
+
+    Raises
+    ------
+    ShardError
+        When it holds other pictures: the source changed under the build.
+    """
     skipped = {key.decode() for key in columns.get("skipped/key", np.zeros(0, "S1")).tolist()}
     listed = [key.encode("utf-8", "backslashreplace").decode() for key in task.keys]
     expected = [
@@ -386,7 +402,8 @@ def _check_same_keys(name: str, columns: Columns, task: ShardTask, config: Build
         for variant in range(config.variants)
     ]
     found = [key.decode() for key in columns["key"].tolist()]
-    if found != expected or not skipped <= set(listed):
+    same_size = (attributes["height"], attributes["width"]) == size
+    if found != expected or not skipped <= set(listed) or not same_size:
         raise ShardError(
             f"{name} holds other pictures than the source lists now: the source changed since the "
             "build began; use --overwrite to make the set anew"
