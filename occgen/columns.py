@@ -3,13 +3,14 @@
 import hashlib
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from .patterns import PatternGrid
+from .placement import Placement
 from .synthesis import OccludedFace
 
 __all__ = ["CLEAN", "Columns", "ShardColumns", "content_digest", "pack_mask", "unpack_mask"]
@@ -17,6 +18,7 @@ __all__ = ["CLEAN", "Columns", "ShardColumns", "content_digest", "pack_mask", "u
 CLEAN = "clean"  # category 0 of a face nothing was pasted on
 
 Columns = dict[str, NDArray[Any]]
+Box = tuple[int, int, int, int]
 
 _MASKS_A_BATCH = 256
 
@@ -53,6 +55,19 @@ def unpack_mask(data: bytes, height: int, width: int) -> NDArray[np.bool_]:
     return flat.reshape(height, width).view(np.bool_)
 
 
+class _Row(NamedTuple):
+    """What is kept of one face."""
+
+    key: str
+    identity: int
+    name: str
+    data: bytes
+    label_box: Box
+    landmarks: NDArray[np.float32] | None
+    placements: tuple[Placement, ...]
+    paste_boxes: tuple[Box, ...]
+
+
 class ShardColumns:
     """Gathers the faces of one shard.
 
@@ -70,23 +85,11 @@ class ShardColumns:
         self._grid = grid
         self._numbers = {name: number for number, name in enumerate((CLEAN, *categories))}
         self._keep_masks = keep_masks
-        self._images: list[bytes] = []
-        self._checksums: list[int] = []
+        self._rows: list[_Row] = []
         self._masks: list[bytes] = []
-        self._pending = np.empty((_MASKS_A_BATCH, grid.height, grid.width), np.bool_)
+        self._pending = np.zeros((_MASKS_A_BATCH, grid.height, grid.width), np.bool_)
         self._pending_count = 0
-        self._mask_labels: list[NDArray[np.int64]] = []
-        self._mask_pixels: list[int] = []
-        self._boxes: list[tuple[int, int, int, int]] = []
-        self._keys: list[str] = []
-        self._identities: list[int] = []
-        self._names: list[str] = []
-        self._landmarks: list[NDArray[np.float32] | None] = []
-        self._paste_boxes: list[tuple[int, int, int, int]] = []
-        self._paste_counts: list[int] = []
-        self._paste_categories: list[int] = []
-        self._paste_occluders: list[str] = []
-        self._paste_scales: list[float] = []
+        self._mask_cells: list[NDArray[np.int64]] = []
         self._skipped: list[tuple[str, str]] = []
 
     def add(
@@ -96,86 +99,79 @@ class ShardColumns:
         name: str,
         data: bytes,
         face: OccludedFace,
-        box: tuple[int, int, int, int],
+        box: Box,
         landmarks: NDArray[np.float32] | None,
     ) -> None:
         """Take one face: its encoded picture, what was pasted, and the box its label is for."""
-        self._images.append(data)
-        self._checksums.append(zlib.crc32(data))
-        self._keys.append(key)
-        self._identities.append(identity)
-        self._names.append(name)
-        self._boxes.append(box)
-        self._landmarks.append(landmarks)
-        for placement, paste_box in zip(face.placements, face.paste_boxes, strict=True):
-            self._paste_boxes.append(paste_box)
-            self._paste_categories.append(self._numbers[placement.occluder.category])
-            self._paste_occluders.append(placement.occluder.name)
-            self._paste_scales.append(placement.scale)
-        self._paste_counts.append(len(face.placements))
-        if self._keep_masks:
-            self._masks.append(pack_mask(face.mask) if face.placements else b"")
-        self._mask_pixels.append(int(np.count_nonzero(face.mask)) if face.placements else 0)
-        self._pending[self._pending_count] = face.mask
+        placements = face.placements
+        self._rows.append(
+            _Row(key, identity, name, data, box, landmarks, placements, face.paste_boxes)
+        )
+        mask = face.mask
+        self._pending[self._pending_count] = mask
         self._pending_count += 1
         if self._pending_count == _MASKS_A_BATCH:
-            self._label_pending()
+            self._count_pending()
+        if self._keep_masks:
+            self._masks.append(pack_mask(mask) if placements else b"")
 
     def skip(self, key: str, reason: str) -> None:
         """Note a picture that was left out."""
         self._skipped.append((key, reason))
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._rows)
 
-    def _label_pending(self) -> None:
-        if self._pending_count:
-            masks = self._pending[: self._pending_count]
-            self._mask_labels.append(self._grid.label_masks(masks))
-            self._pending_count = 0
+    def _count_pending(self) -> None:
+        self._mask_cells.append(self._grid.count_cells(self._pending[: self._pending_count]))
+        self._pending_count = 0
 
     def finish(self) -> Columns:
         """Return all columns, in the order they are written."""
-        self._label_pending()
-        count = len(self)
-        area = self._grid.height * self._grid.width
-        boxes = np.array(self._boxes, np.int16).reshape(count, 4)
-        first = np.zeros(count + 1, np.int64)
-        np.cumsum(self._paste_counts, out=first[1:])
-        pasted = np.array(self._paste_counts, np.int64) > 0
-        k = self._grid.k
+        self._count_pending()
+        cells = np.concatenate(self._mask_cells)
+        rows, k, area = self._rows, self._grid.k, self._grid.height * self._grid.width
+        images = [row.data for row in rows]
+        boxes = np.array([row.label_box for row in rows], np.int16).reshape(-1, 4)
+        pastes = [placement for row in rows for placement in row.placements]
+        paste_boxes = [box for row in rows for box in row.paste_boxes]
+        categories = [self._numbers[placement.occluder.category] for placement in pastes]
+        occluders = [placement.occluder.name for placement in pastes]
+        scales = [placement.scale for placement in pastes]
+        counts = np.array([len(row.placements) for row in rows], np.int64)
+        first = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(counts, out=first[1:])
         columns: Columns = {
-            "image/data": np.frombuffer(b"".join(self._images), np.uint8),
-            "image/offset": _offsets(self._images),
-            "image/crc32": np.array(self._checksums, np.uint32),
+            "image/data": np.frombuffer(b"".join(images), np.uint8),
+            "image/offset": _offsets(images),
+            "image/crc32": np.array([zlib.crc32(data) for data in images], np.uint32),
             "box": boxes,
             "paste/offset": first.astype(np.uint64),
-            "paste/box": np.array(self._paste_boxes, np.int16).reshape(-1, 4),
-            "paste/category": self._enum(self._paste_categories),
-            "paste/occluder": _strings(self._paste_occluders),
-            "paste/scale": np.array(self._paste_scales, np.float32),
+            "paste/box": np.array(paste_boxes, np.int16).reshape(-1, 4),
+            "paste/category": self._enum(categories),
+            "paste/occluder": _strings(occluders),
+            "paste/scale": np.array(scales, np.float32),
         }
         if self._keep_masks:
             columns["mask/data"] = np.frombuffer(b"".join(self._masks), np.uint8)
             columns["mask/offset"] = _offsets(self._masks)
-        columns[f"pattern/k{k}"] = self._grid.label_boxes(boxes).astype(np.int16)
-        labels = np.concatenate([np.zeros(0, np.int64), *self._mask_labels])
-        columns[f"pattern/k{k}_mask"] = labels.astype(np.int16)
-        top = np.zeros(count, np.int64)  # of several pastes the first names the face
-        top[pasted] = first[:-1][pasted]
+        top = first[:-1].tolist()  # of several pastes the first names the face
+        pasted = (counts > 0).tolist()
         columns |= {
-            "identity": np.array(self._identities, np.int32),
-            "identity_name": _strings(self._names),
-            "key": _strings(self._keys),
-            "category": self._enum(_pick(self._paste_categories, top, pasted, 0)),
-            "occluder": _strings(_pick(self._paste_occluders, top, pasted, "")),
-            "scale": np.array(_pick(self._paste_scales, top, pasted, np.nan), np.float32),
+            f"pattern/k{k}": self._grid.label_boxes(boxes).astype(np.int16),
+            f"pattern/k{k}_mask": self._grid.label_cells(cells).astype(np.int16),
+            "identity": np.array([row.identity for row in rows], np.int32),
+            "identity_name": _strings([row.name for row in rows]),
+            "key": _strings([row.key for row in rows]),
+            "category": self._enum(_pick(categories, top, pasted, 0)),
+            "occluder": _strings(_pick(occluders, top, pasted, "")),
+            "scale": np.array(_pick(scales, top, pasted, np.nan), np.float32),
             "coverage": _box_coverage(boxes, area),
-            "mask_coverage": (np.array(self._mask_pixels, np.float64) / area).astype(np.float32),
+            "mask_coverage": (cells.sum(axis=1) / area).astype(np.float32),
         }
-        if any(points is not None for points in self._landmarks):
+        if any(row.landmarks is not None for row in rows):
             unknown = np.full((5, 2), np.nan, np.float32)
-            points = [unknown if found is None else found for found in self._landmarks]
+            points = [unknown if row.landmarks is None else row.landmarks for row in rows]
             columns["landmarks"] = np.array(points, np.float32)
         if self._skipped:
             columns["skipped/key"] = _strings([key for key, _ in self._skipped])
@@ -213,7 +209,7 @@ def _box_coverage(boxes: NDArray[np.int16], area: int) -> NDArray[np.float32]:
     return (pixels / area).astype(np.float32)
 
 
-def _pick(values: list[Any], rows: NDArray[np.int64], known: NDArray[Any], other: Any) -> list[Any]:
+def _pick(values: list[Any], rows: list[int], known: list[bool], other: Any) -> list[Any]:
     return [values[row] if has else other for row, has in zip(rows, known, strict=True)]
 
 

@@ -33,7 +33,8 @@ from .manifest import (
 from .pool import run_tasks
 from .sources import ListedSource, Source, open_source
 from .tasks import Plan, picture_size
-from .worker import ShardReport, WorkOrder, check_standing, make_shard, narrow_library, work_order
+from .worker import ShardReport, check_standing, make_shard
+from .workshop import WorkOrder, narrow_library, work_order
 
 __all__ = [
     "BuildReport",

@@ -6,7 +6,7 @@ from typing import TypeVar
 from joblib import Parallel, cpu_count, delayed
 
 from .config import BuildConfig
-from .worker import WorkOrder
+from .workshop import WorkOrder
 
 __all__ = ["run_tasks"]
 

@@ -29,7 +29,7 @@ from .pool import run_tasks
 from .recipe_file import CHECKSUM_BYTES, Block, Recipe, checksum, pack_block, recipe_bytes
 from .sources import ListedSource, open_source
 from .tasks import Plan, ShardTask, picture_size
-from .worker import WorkOrder, make_columns, narrow_library, work_order
+from .workshop import WorkOrder, narrow_library, open_workshop, work_order
 
 __all__ = ["build_from_recipe", "recipe_path", "write_recipe"]
 
@@ -249,7 +249,7 @@ def _describe(order: WorkOrder, task: ShardTask) -> _Part:
         checksums[key] = checksum(data)
         return data
 
-    columns = make_columns(order, task, read)
+    columns = open_workshop(order).make_columns(task, read)
     block = _block(task, columns, checksums)
     return _Part(
         number=task.index,

@@ -1,11 +1,9 @@
 """One face in, one occluded face out: place, composite, and what the labels need. Pure."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from occluders import Occluder, OccluderLibrary
+from occluders import Occluder, OccluderLibrary, Resized
 
 from .compositing import paste, paste_mask
 from .config import BuildConfig
@@ -21,29 +19,58 @@ __all__ = [
     "occlude",
     "occlude_face",
     "occlude_with",
+    "resized_for",
 ]
 
 Box = tuple[int, int, int, int]
 
 
-class OccludedFace(NamedTuple):
-    """An occluded face with its exact labels; of a clean one, zeros and no placements."""
+class OccludedFace:
+    """An occluded face with its exact labels; of a clean one, zeros and no placements.
 
-    image: NDArray[np.uint8]
-    """(H, W, 3), RGB."""
-    box: Box
-    """Half-open pixels x0, y0, x1, y1 around all that was pasted, clipped."""
-    mask: NDArray[np.bool_]
-    """(H, W), True where at least half hidden."""
-    placements: tuple[Placement, ...]
-    paste_boxes: tuple[Box, ...]
-    """Clipped box of each placement."""
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB.
+    box : tuple of int
+        Half-open pixels x0, y0, x1, y1 around all that was pasted, clipped.
+    placements : tuple of Placement
+    paste_boxes : tuple of tuple of int
+        Clipped box of each placement.
+    blend : str
+    """
+
+    __slots__ = ("_mask", "blend", "box", "image", "paste_boxes", "placements")
+
+    def __init__(
+        self,
+        image: NDArray[np.uint8],
+        placements: tuple[Placement, ...],
+        paste_boxes: tuple[Box, ...],
+        blend: str,
+    ) -> None:
+        self.image, self.placements, self.paste_boxes = image, placements, paste_boxes
+        self.blend = blend
+        self.box = _enclosing(paste_boxes)
+        self._mask: NDArray[np.bool_] | None = None
+
+    def __repr__(self) -> str:
+        return f"OccludedFace(box={self.box}, coverage={self.coverage:.3f})"
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(H, W), True where at least half hidden; drawn when first asked for."""
+        if self._mask is None:
+            self._mask = np.zeros(self.image.shape[:2], np.bool_)
+            for placement in self.placements:
+                paste_mask(self._mask, resized_for(placement), placement.box, self.blend)
+        return self._mask
 
     @property
     def coverage(self) -> float:
         """Share of the image inside the box."""
         x0, y0, x1, y1 = self.box
-        return (x1 - x0) * (y1 - y0) / self.mask.size
+        return (x1 - x0) * (y1 - y0) / (self.image.shape[0] * self.image.shape[1])
 
     @property
     def mask_coverage(self) -> float:
@@ -178,14 +205,16 @@ def occlude_with(
     OccludedFace
     """
     occluded = image if in_place else np.array(image, order="C")
-    mask = np.zeros(image.shape[:2], np.bool_)
-    boxes = []
-    for placement in placements:
-        x0, y0, x1, y1 = placement.box
-        resized = placement.occluder.resized(x1 - x0, y1 - y0)
-        boxes.append(paste(occluded, resized, placement.box, blend))
-        paste_mask(mask, resized, placement.box, blend)
-    return OccludedFace(occluded, _enclosing(boxes), mask, placements, tuple(boxes))
+    boxes = tuple(
+        paste(occluded, resized_for(placement), placement.box, blend) for placement in placements
+    )
+    return OccludedFace(occluded, placements, boxes, blend)
+
+
+def resized_for(placement: Placement) -> Resized:
+    """Return the occluder of a placement at the size of its box."""
+    x0, y0, x1, y1 = placement.box
+    return placement.occluder.resized(x1 - x0, y1 - y0)
 
 
 def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -197,7 +226,7 @@ def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image
 
 
-def _enclosing(boxes: list[Box]) -> Box:
+def _enclosing(boxes: tuple[Box, ...]) -> Box:
     filled = [box for box in boxes if box[2] > box[0]]
     if len(filled) == 1:
         return filled[0]

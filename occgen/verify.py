@@ -19,7 +19,7 @@ from .formats import open_format
 from .labelling import label_build
 from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
-from .worker import label_box
+from .workshop import label_box
 
 __all__ = ["Finding", "repair", "verify"]
 

@@ -1,0 +1,299 @@
+"""What a process keeps between the tasks of one build, and how it makes the faces of a task."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occluders import OccluderLibrary, from_spec
+
+from .codec import decode_image, encoder
+from .columns import CLEAN, Columns, ShardColumns
+from .config import BuildConfig
+from .errors import DataError, ShardError
+from .formats import open_format
+from .manifest import canonical, identity_of
+from .patterns import PatternGrid
+from .recipe_file import Recipe
+from .sources import ListedSource, Source, open_source
+from .synthesis import draw_placements, occlude_with
+from .tasks import ShardTask, variant_key
+
+__all__ = [
+    "WorkOrder",
+    "Workshop",
+    "fit_image",
+    "label_box",
+    "narrow_library",
+    "open_workshop",
+    "work_order",
+]
+
+Box = tuple[int, int, int, int]
+UInt8 = NDArray[np.uint8]
+_Reader = Callable[[str], bytes]
+
+_PUBLISHED_CODEC = ("pillow-jpeg", 75)  # Pillow at its default quality
+_BLOCK = 32  # faces that go through each step together
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkOrder:
+    """What every task of a build has in common; hashable, small enough to send with each."""
+
+    config: str
+    """The `BuildConfig` as JSON."""
+    library: str
+    """The occluder library's specification as JSON."""
+    library_digest: str
+    """SHA-256 of the library."""
+    height: int
+    """Of the set's pictures, in pixels."""
+    width: int
+    """Of the set's pictures, in pixels."""
+    out: str
+    """The output folder."""
+    scratch: str
+    """A folder inside it, of this run alone."""
+    recipe: str = ""
+    """Recipe file whose set is made again; empty for a build from the source's own list."""
+    recipe_sha256: str = ""
+    """Of the recipe, as it names itself."""
+
+
+def work_order(
+    config: BuildConfig,
+    library: OccluderLibrary,
+    size: tuple[int, int],
+    *,
+    scratch: Path | None = None,
+    recipe: Recipe | None = None,
+) -> WorkOrder:
+    """Return what all tasks of a build have in common.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    library : OccluderLibrary
+        The whole library, not narrowed.
+    size : tuple of int
+        Height and width of the set's pictures.
+    scratch : Path, optional
+        Folder for files that are not whole yet; none where no shard is written.
+    recipe : Recipe, optional
+        Whose set is made.
+    """
+    return WorkOrder(
+        config=config.to_json(),
+        library=json.dumps(library.spec),
+        library_digest=library.digest,
+        height=size[0],
+        width=size[1],
+        out=str(config.out_path),
+        scratch=str(scratch or ""),
+        recipe=str(recipe.path) if recipe is not None else "",
+        recipe_sha256=recipe.sha256 if recipe is not None else "",
+    )
+
+
+def narrow_library(library: OccluderLibrary, config: BuildConfig) -> OccluderLibrary:
+    """Return the part of a library a build draws from."""
+    return library.subset(
+        categories=config.categories, group=config.group, exclude=config.exclude_occluders or None
+    )
+
+
+def fit_image(image: UInt8, height: int, width: int) -> tuple[UInt8, int]:
+    """Return a picture at the set's size, and the columns cut on its left.
+
+    Raises
+    ------
+    DataError
+        When it has another size; the one cut made is 112 x 112 to 112 x 96, eight columns on each
+        side. Nothing is resized: a crop is aligned at its size.
+    """
+    found = image.shape[:2]
+    if found == (height, width):
+        return image, 0
+    if found == (112, 112) and (height, width) == (112, 96):
+        return np.ascontiguousarray(image[:, 8:104]), 8
+    raise DataError(f"is {found[1]}x{found[0]} pixels where the set has {width}x{height}")
+
+
+def label_box(box: Box, config_compat: str | None, height: int, width: int) -> Box:
+    """Return the box a label is for: the published generator never counts the last row, column."""
+    if config_compat != "published":
+        return box
+    x0, y0, x1, y1 = box
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else (0, 0, 0, 0)
+
+
+class _Picture(NamedTuple):
+    """A face of the source, read and decoded."""
+
+    key: str
+    number: int
+    name: str
+    image: UInt8
+    landmarks: NDArray[np.float32] | None
+
+
+class Workshop:
+    """Makes the faces of tasks; holds the library's resized occluders, the grid and the encoder.
+
+    Parameters
+    ----------
+    order : WorkOrder
+
+    Raises
+    ------
+    ShardError
+        When the occluders or the recipe are not those the order was written for.
+    """
+
+    def __init__(self, order: WorkOrder) -> None:
+        config = BuildConfig.from_json(order.config)
+        library = from_spec(json.loads(order.library))
+        if library.digest != order.library_digest:
+            raise ShardError(f"the occluders at {config.occluders} changed during the build")
+        self.config, self.order = config, order
+        self.source: Source = open_source(config.dataset, config.root, order.recipe)
+        if isinstance(self.source, ListedSource) and (
+            self.source.recipe.sha256 != order.recipe_sha256
+        ):
+            raise ShardError(f"{order.recipe} changed during the build")
+        self.categories = library.categories
+        self.library = narrow_library(library, config)
+        self.grid = PatternGrid(config.k, order.height, order.width)
+        published = config.compat == "published"
+        self.encode: Callable[[UInt8], bytes]
+        self.encode = encoder(*(_PUBLISHED_CODEC if published else (config.codec, config.quality)))
+        self.format = open_format(config.format)
+        self.attributes: dict[str, Any] = {
+            "schema": 1,
+            "height": order.height,
+            "width": order.width,
+            "k": config.k,
+            "codec": config.codec,
+            "by": config.by,
+            "blend": config.effective_blend,
+            "categories": json.dumps([CLEAN, *self.categories]),
+            "config": canonical(identity_of(config, order.library_digest)).decode(),
+        }
+
+    def make_columns(self, task: ShardTask, read: _Reader | None = None) -> Columns:
+        """Return the columns of one shard, made from the source and not written.
+
+        Parameters
+        ----------
+        task : ShardTask
+        read : callable, optional
+            Used in place of the source's own `read`.
+
+        Returns
+        -------
+        dict of str to ndarray
+
+        Raises
+        ------
+        DataError
+            With `strict`, at the first picture that cannot be read.
+        ShardError
+            When a recipe is followed and what was made is not what it names.
+
+        Notes
+        -----
+        Faces go through each step in blocks: with one picture at a time the JPEG codec's code and
+        tables and the interpreter's push each other out of the processor's caches, and a face
+        takes a quarter longer (`docs/benchmarks.md`).
+        """
+        if isinstance(self.source, ListedSource):
+            self.source.turn_to(task.index)
+        keep_masks = self.config.effective_blend != "opaque"
+        rows = ShardColumns(self.grid, self.categories, keep_masks)
+        wanted = zip(task.keys, task.identities(), strict=True)
+        size = max(1, _BLOCK // self.config.variants)
+        while block := list(itertools.islice(wanted, size)):
+            self._occlude(rows, self._pictures(block, rows, read or self.source.read))
+        columns = rows.finish()
+        self.check_recipe(task, columns)
+        return columns
+
+    def check_recipe(self, task: ShardTask, columns: Columns) -> None:
+        """Raise ShardError where a recipe is followed and columns are not what it names."""
+        if isinstance(self.source, ListedSource):
+            self.source.check_columns(task.index, columns)
+
+    def _pictures(
+        self, block: Iterable[tuple[str, tuple[int, str]]], rows: ShardColumns, read: _Reader
+    ) -> list[_Picture]:
+        """Return the pictures of a block that can be used; the others are noted as skipped."""
+        found: list[_Picture] = []
+        for (key, (number, name)), data in list(_read_all(block, read)):
+            try:
+                if isinstance(data, DataError):
+                    raise data
+                image, landmarks = self._open(key, data)
+            except DataError as error:
+                if self.config.strict:
+                    raise DataError(f"{key}: {error}; --strict stops at the first") from error
+                rows.skip(key.encode("utf-8", "backslashreplace").decode(), str(error))
+            else:
+                found.append(_Picture(key, number, name, image, landmarks))
+        return found
+
+    def _open(self, key: str, data: bytes) -> tuple[UInt8, NDArray[np.float32] | None]:
+        height, width = self.order.height, self.order.width
+        image, cut = fit_image(decode_image(data), height, width)
+        points = self.source.landmarks(key, height, width + 2 * cut)
+        if points is not None and cut:
+            points = points - np.array([cut, 0], np.float32)
+        return image, points
+
+    def _occlude(self, rows: ShardColumns, pictures: list[_Picture]) -> None:
+        """Occlude, encode and add the faces of a block."""
+        config, height, width = self.config, self.order.height, self.order.width
+        blend, variants = config.effective_blend, range(config.variants)
+        work = [(picture, variant) for picture in pictures for variant in variants]
+        keys = [variant_key(picture.key, variant) for picture, variant in work]
+        placed = [draw_placements(self.library, config, key, height, width) for key in keys]
+        faces = [
+            occlude_with(picture.image, placements, blend, in_place=variant == variants[-1])
+            for (picture, variant), placements in zip(work, placed, strict=True)
+        ]
+        encoded = [self.encode(face.image) for face in faces]
+        for key, (picture, _), face, data in zip(keys, work, faces, encoded, strict=True):
+            box = label_box(face.box, config.compat, height, width)
+            rows.add(key, picture.number, picture.name, data, face, box, picture.landmarks)
+
+
+@lru_cache(maxsize=2)
+def open_workshop(order: WorkOrder) -> Workshop:
+    """Return the workshop of an order, kept from one task to the next."""
+    return Workshop(order)
+
+
+def _read_all(
+    block: Iterable[tuple[str, tuple[int, str]]], read: _Reader
+) -> Iterator[tuple[tuple[str, tuple[int, str]], bytes | DataError]]:
+    """Yield each picture of a block with its bytes, or with why there are none."""
+    for wanted in block:
+        try:
+            _check_name(wanted[0])
+            yield wanted, read(wanted[0])
+        except DataError as error:
+            yield wanted, error
+
+
+def _check_name(key: str) -> None:
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError("its name is not valid UTF-8; rename it") from error
