@@ -1,6 +1,10 @@
 """Worker processes: one function called on each of many tasks, as a stream."""
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed
@@ -12,6 +16,8 @@ __all__ = ["run_tasks"]
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
+
+_LOOK_EVERY_S = 0.5
 
 
 def run_tasks(
@@ -31,6 +37,11 @@ def run_tasks(
     order : WorkOrder
     tasks : iterable
         Such as `ShardTask`; taken as workers become free.
+
+    Notes
+    -----
+    Workers end with this process, however it ends: left to themselves they would wait for work
+    for minutes, and keep open what it had open, such as a pipe somebody reads.
     """
     jobs = config.jobs or cpu_count()
     if jobs == 1:
@@ -40,4 +51,24 @@ def run_tasks(
     pool = Parallel(
         n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
     )
-    yield from pool(delayed(make)(order, task) for task in tasks)
+    parent = os.getpid()
+    yield from pool(delayed(_make_for)(parent, make, order, task) for task in tasks)
+
+
+def _make_for(
+    parent: int, make: Callable[[WorkOrder, _Task], _Result], order: WorkOrder, task: _Task
+) -> _Result:
+    _end_with(parent)
+    return make(order, task)
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """Start, once, the thread that ends this worker when its parent is gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_EVERY_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -65,7 +65,7 @@ def find_root(dataset: str, root: str | None) -> Path:
     Raises
     ------
     InputError
-        When neither `root` nor ``$OCCGEN_DATA/NAME`` is a folder.
+        When neither `root` nor ``$OCCGEN_DATA/NAME`` is a folder that can be read.
     """
     if root is not None:
         path, origin = Path(root), ""
@@ -82,4 +82,6 @@ def find_root(dataset: str, root: str | None) -> Path:
             f"{path}{origin} {found}; {dataset} is looked for there as one folder an identity, "
             "each with its aligned crops"
         )
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise InputError(f"{path}{origin} cannot be read (Permission denied); make it readable")
     return path
