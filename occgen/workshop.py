@@ -123,7 +123,9 @@ def fit_image(image: UInt8, height: int, width: int) -> tuple[UInt8, int]:
         return image, 0
     if found == (112, 112) and (height, width) == (112, 96):
         return np.ascontiguousarray(image[:, 8:104]), 8
-    raise DataError(f"is {found[1]}x{found[0]} pixels where the set has {width}x{height}")
+    raise DataError(
+        f"is {found[0]}x{found[1]} pixels (height x width) where the set has {height}x{width}"
+    )
 
 
 def label_box(box: Box, config_compat: str | None, height: int, width: int) -> Box:
