@@ -49,4 +49,4 @@ class Source(Protocol):
         """Return files that belong with the pictures, such as lists of pairs."""
 
     def check(self) -> None:
-        """Raise InputError where the whole data set is not what it should be."""
+        """Raise InputError or DataError where the whole data set is not what it should be."""

@@ -117,4 +117,8 @@ class FolderSource:
         return [self.root / name for name in _PAIRS if (self.root / name).is_file()]
 
     def check(self) -> None:
-        """Raise InputError where the whole data set is not what it should be."""
+        """Raise DataError where ``landmarks.csv`` cannot be used: it holds for every picture."""
+        try:
+            _ = self._landmarks
+        except DataError as error:
+            raise DataError(f"{error}; mend it, or rename it to go without landmarks") from error

@@ -27,6 +27,7 @@ class LfwSource(FolderSource):
 
     def check(self) -> None:
         """Raise InputError when the pictures are the 250x250 originals, not aligned crops."""
+        super().check()
         for ref in itertools.islice(self.refs(), 20):
             try:
                 size = read_size(self.read(ref.key))

@@ -110,5 +110,5 @@ class ListedSource:
         return self.inner.carried()
 
     def check(self) -> None:
-        """Raise InputError where the whole data set is not what it should be."""
+        """Raise InputError or DataError where the whole data set is not what it should be."""
         self.inner.check()
