@@ -59,23 +59,18 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
         When a shard is damaged or the set cannot be written.
     """
     shards = Shards(path)
-    labels = shards.patterns(k, by)
-    config = shards.manifest["config"]
-    if k == config["k"]:
-        return labels
+    if k == shards.manifest["config"]["k"]:
+        return shards.patterns(k, by)
     names = [str(shard["name"]) for shard in shards.manifest["shards"]]
     columns: Columns = {}
     added = shards.manifest["labels"].get(label_file_name(k), {}).get("by", [])
-    histograms = {}
-    for one in sorted({by, *added}):
-        values = labels if one == by else shards.patterns(k, one)
-        histograms[f"k{k}" if one == "box" else f"k{k}_mask"] = _histogram(values)
-        start = 0
-        for number, name in enumerate(names):
-            count = shards.shard(number).count
-            part = values[start : start + count].astype(np.int16)
-            columns[f"{name.removesuffix('.h5')}/{one}"] = part
-            start += count
+    histograms, labels = {}, {}
+    for one in sorted({by, *added}):  # computed, whatever stands: it may be damaged
+        parts = [shards.shard(n).new_labels(shards.grid(k), one) for n in range(len(names))]
+        labels[one] = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        histograms[f"k{k}" if one == "box" else f"k{k}_mask"] = _histogram(labels[one])
+        for name, part in zip(names, parts, strict=True):
+            columns[f"{name.removesuffix('.h5')}/{one}"] = part.astype(np.int16)
     attributes = {"schema": 1, "k": k, "height": shards.height, "width": shards.width}
     data = shard_bytes(columns, attributes)
     with locked_output(path) as scratch:
@@ -87,7 +82,7 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
             "sha256": hashlib.sha256(data).hexdigest(),
         }
         install_bytes(path / MANIFEST, manifest_bytes(manifest), scratch)
-    return labels
+    return labels[by]
 
 
 def label_csv(

@@ -230,11 +230,25 @@ class _Shard:
             dataset = f"{self.path.stem}/{by}"
             with open_hdf5(added) as file:
                 if dataset in file:
-                    return read_columns(file, [dataset])[dataset]
-        if by == "box" or not self.mask_offsets:
-            return shards.grid(k).label_boxes(self.columns["box"])
-        masks = [self.mask(row) for row in range(self.count)]
-        return shards.grid(k).label_masks(np.stack(masks))
+                    labels = read_columns(file, [dataset])[dataset]
+                    if labels.shape != (self.count,):
+                        raise ShardError(f"{added}: {dataset} does not have {self.count} rows")
+                    return labels
+        return self.new_labels(shards.grid(k), by)
+
+    def new_labels(self, grid: PatternGrid, by: str) -> NDArray[np.int64]:
+        """Return labels computed from boxes or masks, whatever labels are stored."""
+        if by == "box":
+            return grid.label_boxes(self.columns["box"])
+        counts = np.diff(self.columns["paste/offset"].astype(np.int64))
+        if not self.mask_offsets and (counts <= 1).all():  # each mask is the box of its paste
+            boxes = np.zeros((self.count, 4), np.int64)
+            boxes[counts == 1] = self.columns["paste/box"]
+            return grid.label_boxes(boxes)
+        masks = np.zeros((self.count, self.height, self.width), np.bool_)
+        for row in range(self.count):
+            masks[row] = self.mask(row)
+        return grid.label_masks(masks)
 
     def mask(self, row: int) -> NDArray[np.bool_]:
         """Return the mask of a row; where none is stored, its boxes."""

@@ -1,7 +1,9 @@
 """verify(): every byte, picture and label of a set again; repair() makes what is broken."""
 
+import contextlib
 import itertools
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from .config import BuildConfig
 from .engine import BuildReport, build
 from .errors import DataError, InputError, OccgenError, ShardError
 from .formats import open_format
+from .formats.hdf5 import dataset_names, open_hdf5
 from .labelling import label_build
 from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
@@ -115,6 +118,8 @@ def repair(path: Path, root: str | None = None, jobs: int | None = None) -> Buil
     from .sources import open_source
 
     next(iter(open_source(config.dataset, config.root).refs()), None)  # fails before anything goes
+    if digest is None:
+        broken.update(_doubtful(path, config.format))
     if broken:
         (path / MANIFEST).unlink(missing_ok=True)
         for name in broken - {MANIFEST}:
@@ -161,7 +166,7 @@ def _recover(path: Path, root: str | None) -> tuple[BuildConfig, dict[str, Any],
             break
         else:
             raise error
-        labels = {file.name: {"by": ["box"]} for file in path.glob("pattern-k*.h5")}
+        labels = {file.name: {"by": _added_by(file)} for file in path.glob("pattern-k*.h5")}
         if source_root is None and settings.get("dataset") != "demo":
             raise InputError(
                 f"{path / MANIFEST} is damaged and with it where the source lies; add --root DIR"
@@ -169,6 +174,27 @@ def _recover(path: Path, root: str | None) -> tuple[BuildConfig, dict[str, Any],
     settings.pop("occluders_digest", None)
     settings |= {"root": source_root, "out": str(path), "occluders": occluders}
     return BuildConfig.from_json(json.dumps(settings)), labels, digest
+
+
+def _doubtful(path: Path, form: str) -> Iterator[str]:
+    """Yield shards whose checksum does not stand in what is left of a damaged manifest."""
+    text = (path / MANIFEST).read_bytes()
+    shards = open_format(form)
+    for index in shards.indices(path):
+        with contextlib.suppress(ShardError):  # damaged beyond reading: the build makes it again
+            stored = shards.find(path, index)
+            if stored is not None and stored.sha256.encode() not in text:
+                yield stored.name
+
+
+def _added_by(path: Path) -> list[str]:
+    """Return what the labels in a file of added ones are the best pattern of."""
+    try:
+        with open_hdf5(path) as file:
+            found = {name.rpartition("/")[2] for name in dataset_names(file)}
+    except ShardError:
+        found = set()
+    return sorted(found & {"box", "mask"}) or ["box"]
 
 
 def _check_files(path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
@@ -183,8 +209,8 @@ def _check_files(path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
     if SKIPPED not in listed and (path / SKIPPED).exists():
         yield Finding(SKIPPED, None, "file", "is not in the manifest")
     names = {shard["name"] for shard in manifest["shards"]}
-    for found in sorted(path.glob("shard-*.h5")):
-        if found.name not in names:
+    for found in sorted([*path.glob("shard-*.h5"), *path.glob("pattern-k*.h5")]):
+        if found.name not in names and found.name not in listed:
             yield Finding(found.name, None, "file", "is not in the manifest")
 
 
@@ -207,10 +233,9 @@ def _check_shard(
         if stored is None:
             return [Finding(name, None, "file", "is missing")]
         columns, attributes = shards.read(path, index)
-        findings = [
-            Finding(name, row, field, problem)
-            for row, field, problem in _check_columns(columns, attributes, config)
-        ][:_MOST_FINDINGS_A_SHARD]
+        problems = _check_columns(columns, attributes, config)
+        for row, field, problem in itertools.islice(problems, _MOST_FINDINGS_A_SHARD):
+            findings.append(Finding(name, row, field, problem))
         if stored.sha256 != entry["sha256"]:
             if content_digest(columns) == entry["content_sha256"]:
                 problem = "bytes outside the data are not those the manifest names"
@@ -220,7 +245,7 @@ def _check_shard(
                 findings.append(Finding(name, None, "checksum", problem))
     except OccgenError as error:
         findings.append(Finding(name, None, "file", str(error).removeprefix(f"{path / name} ")))
-    except (KeyError, ValueError, IndexError, TypeError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
         findings.append(Finding(name, None, "data", f"damaged ({error})"))
     return findings
 
@@ -261,6 +286,7 @@ def _check_columns(
         if tuple(boxes[row].tolist()) != expected:
             yield row, "box", f"is {tuple(boxes[row].tolist())}, its pastes make {expected}"
     yield from _check_numbers(columns, masks, boxes, int(attributes["k"]))
+    yield from _check_names(columns, pastes)
 
 
 def _check_numbers(
@@ -278,6 +304,25 @@ def _check_numbers(
     for field, values in expected.items():
         for row in np.flatnonzero(columns[field] != values).tolist():
             yield row, field, f"is {columns[field][row]}, should be {values[row]}"
+
+
+def _check_names(columns: Columns, pastes: Any) -> Iterator[tuple[int | None, str, str]]:
+    """Yield where a face is not named after its first paste, or a person has two numbers."""
+    pasted, first = (np.diff(pastes) > 0).tolist(), pastes[:-1].tolist()
+    for field, clean in (("category", 0), ("occluder", b""), ("scale", math.nan)):
+        own = columns[f"paste/{field}"].tolist()
+        for row, value in enumerate(columns[field].tolist()):
+            expected = own[first[row]] if pasted[row] else clean
+            without = value != value and expected != expected  # no scale was used
+            if value != expected and not without:
+                yield row, field, f"is {value!r}, its first paste makes {expected!r}"
+    numbers: dict[bytes, int] = {b"": -1}
+    names = columns["identity_name"].tolist()
+    for row, (name, number) in enumerate(zip(names, columns["identity"].tolist(), strict=True)):
+        known = numbers.setdefault(name, number)
+        if known != number or (number == -1) != (name == b""):
+            shown = name.decode("utf-8", "replace")
+            yield row, "identity", f"is {number}, and {shown!r} is {known}"
 
 
 def _blobs(columns: Columns, kind: str) -> list[bytes]:
