@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ __all__ = [
     "make_folder",
     "replacing_bytes",
     "sync_folder",
+    "temporary_beside",
 ]
 
 SCRATCH_PREFIX = ".tmp-"
@@ -168,6 +170,16 @@ def _remove_scratch(folder: Path) -> None:
         shutil.rmtree(entry, ignore_errors=True)
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return a name beside a file for this process to write to; what dead ones left there goes."""
+    for found in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        number = found.name.rsplit(".", 2)[1]  # of a process
+        if number.isdigit() and Path("/proc/1").exists() and not Path(f"/proc/{number}").exists():
+            with contextlib.suppress(OSError):
+                found.unlink()
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def replacing_bytes(path: Path, data: bytes) -> None:
     """Write a file a person asked for: whole, or the old one stays.
 
@@ -176,7 +188,7 @@ def replacing_bytes(path: Path, data: bytes) -> None:
     InputError
         When it cannot be written there.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
         os.replace(temporary, path)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .atomic import install_bytes, locked_output
+from .atomic import install_bytes, locked_output, temporary_beside
 from .codec import decode_image
 from .columns import Columns
 from .errors import DataError, InputError
@@ -25,6 +25,7 @@ from .reader import Shards
 __all__ = ["label_build", "label_csv", "label_file_name", "label_folder"]
 
 _ROWS_A_CHUNK = 65_536
+_FARTHEST = 2**31  # pixels; what lies beyond is no box on a picture
 _BOX_COLUMNS = ("x0", "y0", "x1", "y1")
 
 
@@ -54,10 +55,12 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
     Raises
     ------
     InputError
-        When there is no finished build, or `k` does not fit its pictures.
+        When there is no finished build, `k` does not fit its pictures, or `by` is unknown.
     ShardError
         When a shard is damaged or the set cannot be written.
     """
+    if by not in ("box", "mask"):
+        raise InputError(f"by must be box or mask, got {by!r}")
     shards = Shards(path)
     if k == shards.manifest["config"]["k"]:
         return shards.patterns(k, by)
@@ -129,8 +132,10 @@ def label_csv(
         if has_header:
             writer.writerow([*first, f"pattern_k{k}"])
         rows: Iterator[list[str]] = reader if has_header else itertools.chain([first], reader)
+        line = reader.line_num if has_header else 0
         while chunk := list(itertools.islice(rows, _ROWS_A_CHUNK)):
-            boxes = _parse_boxes(path, chunk, places, done + 1 + has_header)
+            boxes = _parse_boxes(path, chunk, places, line + 1)
+            line = reader.line_num
             labels = grid.label_boxes(boxes).tolist()
             for row, label in zip(chunk, labels, strict=True):
                 row.append(label)
@@ -209,20 +214,23 @@ def _parse_boxes(
     try:
         values = [[row[place] for place in places] for row in rows]
         boxes = np.array(values, np.float64)
-        if np.array_equal(boxes, np.floor(boxes)) and (boxes[:, 2:] >= boxes[:, :2]).all():
+        is_whole = np.array_equal(boxes, np.floor(boxes)) and (np.abs(boxes) <= _FARTHEST).all()
+        if is_whole and (boxes[:, 2:] >= boxes[:, :2]).all():
             return boxes.astype(np.int64)
     except (ValueError, IndexError):
         pass
-    for number, row in enumerate(rows):
+    line = first_line
+    for row in rows:
         try:
             x0, y0, x1, y1 = (float(row[place]) for place in places)
-            if x0 <= x1 and y0 <= y1 and all(v == int(v) for v in (x0, y0, x1, y1)):
+            sides = (x0, y0, x1, y1)
+            if x0 <= x1 and y0 <= y1 and all(v == int(v) and abs(v) <= _FARTHEST for v in sides):
+                line += 1 + sum(value.count("\n") for value in row)
                 continue
             problem = "is not whole pixels x0 <= x1, y0 <= y1"
         except (ValueError, IndexError, OverflowError):
             problem = "is not four numbers"
-        shown = ",".join(row)[:60]
-        raise DataError(f"{path}: line {first_line + number} ({shown}) {problem}")
+        raise DataError(f"{path}: line {line} ({','.join(row)[:60]}) {problem}")
     raise DataError(f"{path}: boxes near line {first_line} cannot be read")
 
 
@@ -238,7 +246,7 @@ def _open_text(path: Path) -> Iterator[TextIO]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[Any]:
     """Give a text file beside `path` that takes its name when all went well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             yield file

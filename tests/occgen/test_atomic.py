@@ -15,6 +15,7 @@ from occgen.atomic import (
     make_folder,
     replacing_bytes,
     sync_folder,
+    temporary_beside,
 )
 from occgen.errors import InputError, ShardError
 
@@ -183,3 +184,14 @@ def test_replacing_a_file_keeps_the_old_one_when_it_fails(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="cannot be written"):
         replacing_bytes(tmp_path, b"a folder")
     assert os.listdir(tmp_path) == ["sheet.png"]
+
+
+def test_what_dead_processes_left_beside_a_file_goes(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    kept = [".sheet.png.1.tmp", ".sheet.png.x.tmp", ".other.png.7.tmp", "sheet.png.2.tmp"]
+    for name in [*kept, f".sheet.png.{dead.pid}.tmp"]:
+        (tmp_path / name).write_bytes(b"half")
+    path = temporary_beside(tmp_path / "sheet.png")
+    assert path == tmp_path / f".sheet.png.{os.getpid()}.tmp"
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
