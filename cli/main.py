@@ -14,15 +14,15 @@ from .verify import verify_command
 __all__ = ["main"]
 
 
-@click.group("occgen", cls=BoundaryGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "occgen",
+    cls=BoundaryGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  occgen build --dataset demo --scale 2.0",
+)
 @click.version_option(__version__, prog_name="occgen")
 def main() -> None:
-    r"""Make occluded-face data sets with exact labels, look at them, check them.
-
-    \b
-    Example:
-      occgen build --dataset demo --scale 2.0
-    """
+    """Make occluded-face data sets with exact labels, look at them, check them."""
 
 
 for _command in (

@@ -26,7 +26,7 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
     from occgen import preview
     from occgen.atomic import replacing_bytes
     from occgen.codec import encoder
-    from occgen.manifest import MANIFEST
+    from occgen.manifest import MANIFEST, read_manifest
     from occgen.reader import open_shards
     from occgen.sources import open_source
 
@@ -34,7 +34,11 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
     if target.suffix.lower() not in (".png", ".html"):
         raise InputError(f"--out must end in .png or .html, got {target}")
     notes: list[str] = []
-    if (path / MANIFEST).is_file():
+    manifest = read_manifest(path) if (path / MANIFEST).is_file() else {}
+    if manifest and manifest["config"]["format"] == "folder":
+        source, plain = open_source("folder", str(path / "images")), True
+        tiles, title = preview.tiles_of_source(source, count), str(manifest["name"])
+    elif manifest:
         shards = open_shards(path)
         tiles, title = preview.tiles_of_set(shards, count), str(shards.manifest["name"])
         facts = shards.manifest
@@ -49,7 +53,7 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
     else:
         raise InputError(f"{path} is no finished set, no folder of pictures, and not 'demo'")
     if target.suffix.lower() == ".html":
-        data = preview.html_page(tiles, title, notes).encode("utf-8")
+        data = preview.html_page(tiles, title, notes, draw=not plain).encode("utf-8")
     else:
         sheet = preview.contact_sheet(tiles, title, notes, columns=columns, draw=not plain)
         data = encoder("png", 100)(np.ascontiguousarray(sheet))

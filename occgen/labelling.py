@@ -61,6 +61,13 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
     """
     if by not in ("box", "mask"):
         raise InputError(f"by must be box or mask, got {by!r}")
+    manifest = read_manifest(path)
+    if manifest["config"].get("format") == "folder":
+        size = f"--image-size {manifest['height']}x{manifest['width']}"
+        raise InputError(
+            f"{path} holds pictures in folders, no shards; label its table, {path / 'labels.csv'} "
+            f"with {size}, or its masks, {path / 'masks'}"
+        )
     shards = Shards(path)
     if k == shards.manifest["config"]["k"]:
         return shards.patterns(k, by)

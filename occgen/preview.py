@@ -2,6 +2,7 @@
 
 import base64
 import html
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .codec import encoder
-from .errors import InputError
+from .codec import decode_image, encoder
+from .errors import DataError, InputError
 
 __all__ = ["Tile", "contact_sheet", "html_page", "tiles_of_set", "tiles_of_source"]
 
@@ -23,6 +24,8 @@ _BOX = (255, 196, 0)
 _PATTERN = (0, 200, 255)
 _MASK = (255, 0, 110)
 _GAP = 12
+
+_log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
 
@@ -73,20 +76,42 @@ def tiles_of_set(shards: Any, count: int) -> list[Tile]:
 
 
 def tiles_of_source(source: Any, count: int) -> list[Tile]:
-    """Return tiles of pictures spread evenly over a data set, landmarks drawn in where known."""
-    from .codec import decode_image
+    """Return tiles of pictures spread evenly over a data set, landmarks drawn in where known.
 
+    Parameters
+    ----------
+    source : Source
+    count : int
+        At most; those that cannot be read are left out, with a warning.
+
+    Raises
+    ------
+    InputError
+        When it holds no pictures.
+    DataError
+        When none of them can be read.
+    """
+    source.check()
     refs = list(source.refs())
     if not refs:
         raise InputError("the data set holds no pictures")
     picked = np.unique(np.linspace(0, len(refs) - 1, min(count, len(refs))).astype(int))
-    tiles = []
+    tiles: list[Tile] = []
+    bad: list[str] = []
     for index in picked.tolist():
-        image = decode_image(source.read(refs[index].key))
+        try:
+            image = decode_image(source.read(refs[index].key))
+        except DataError as error:
+            bad.append(f"{refs[index].key}: {error}")
+            continue
         points = source.landmarks(refs[index].key, *image.shape[:2])
         for x, y in [] if points is None else points.tolist():
             cv2.circle(image, (round(x), round(y)), 1, _PATTERN, -1, cv2.LINE_AA)
         tiles.append(Tile(image, (refs[index].identity or "no identity", refs[index].key)))
+    if not tiles:
+        raise DataError(f"none of {len(bad)} pictures can be read (first: {bad[0]})")
+    for problem in bad:
+        _log.warning("%s; it is left out", problem)
     return tiles
 
 
@@ -146,7 +171,9 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def html_page(tiles: Sequence[Tile], title: str, notes: Sequence[str] = ()) -> str:
+def html_page(
+    tiles: Sequence[Tile], title: str, notes: Sequence[str] = (), *, draw: bool = True
+) -> str:
     """Return a page of tiles that needs no other file and no network.
 
     Parameters
@@ -154,6 +181,8 @@ def html_page(tiles: Sequence[Tile], title: str, notes: Sequence[str] = ()) -> s
     tiles : sequence of Tile
     title : str
     notes : sequence of str, optional
+    draw : bool, optional
+        Whether box, mask and label are drawn in.
 
     Returns
     -------
@@ -162,7 +191,7 @@ def html_page(tiles: Sequence[Tile], title: str, notes: Sequence[str] = ()) -> s
     encode = encoder("jpeg", 90)
     cells = []
     for tile in tiles:
-        picture = base64.b64encode(encode(np.ascontiguousarray(_drawn(tile, 168, True)))).decode()
+        picture = base64.b64encode(encode(np.ascontiguousarray(_drawn(tile, 168, draw)))).decode()
         lines = "".join(f"<span>{html.escape(line)}</span>" for line in tile.lines)
         alt = html.escape(", ".join(tile.lines), quote=True)
         source = f"data:image/jpeg;base64,{picture}"
@@ -171,6 +200,11 @@ def html_page(tiles: Sequence[Tile], title: str, notes: Sequence[str] = ()) -> s
         )
     paragraphs = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     name = html.escape(title)
+    legend = (
+        "<p><i style='background:#ffc400'></i>box of what was pasted"
+        "<i style='background:#ff006e'></i>edge of the mask<i style='background:#00c8ff'></i>"
+        "rectangle of the label</p>"
+    )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><style>'
@@ -181,9 +215,7 @@ def html_page(tiles: Sequence[Tile], title: str, notes: Sequence[str] = ()) -> s
         "span{display:block;font-size:12px;color:#5d6168;overflow-wrap:anywhere}"
         "span:first-child{color:#26282c;font-weight:600}i{display:inline-block;width:.8em;"
         "height:.8em;margin:0 .3em 0 .8em;border-radius:2px}</style>"
-        f"<h1>{name}</h1>{paragraphs}<p><i style='background:#ffc400'></i>box of what was pasted"
-        "<i style='background:#ff006e'></i>edge of the mask<i style='background:#00c8ff'></i>"
-        f"rectangle of the label</p><main>{''.join(cells)}</main></html>\n"
+        f"<h1>{name}</h1>{paragraphs}{legend * draw}<main>{''.join(cells)}</main></html>\n"
     )
 
 

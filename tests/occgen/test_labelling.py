@@ -143,7 +143,7 @@ def test_what_cannot_be_labelled_is_told(config: BuildConfig, tmp_path: Path) ->
     with pytest.raises(InputError, match="does not exist"):
         label_build(tmp_path / "none", 6)
     build(dataclasses.replace(config, format="folder"))
-    with pytest.raises(ShardError, match="holds pictures in folders, no shards"):
+    with pytest.raises(InputError, match=r"labels\.csv with --image-size 112x112, or its masks"):
         label_build(config.out_path, 6)
     build(dataclasses.replace(config, overwrite=True))
     with pytest.raises(InputError, match="by must be box or mask, got 'both'"):
