@@ -22,8 +22,9 @@ def info_command(path: Path, as_json: bool) -> None:
     from occgen.manifest import read_manifest
 
     manifest = read_manifest(path)
+    record = summary(manifest)
     if as_json:
-        click.echo(json.dumps(summary(manifest)))
+        click.echo(json.dumps(record))
         return
     config, source = manifest["config"], manifest["source"]
     click.echo(
@@ -50,7 +51,7 @@ def info_command(path: Path, as_json: bool) -> None:
         if count:
             bar = "#" * round(_BAR * count / most)
             click.echo(f"  {step * 5:3d}-{step * 5 + 5:3d} % {count:8d} {bar}")
-    for name, counts in manifest["patterns"].items():
+    for name, counts in record["patterns"].items():
         common = sorted(counts.items(), key=lambda item: (-item[1], int(item[0])))[:8]
         text = ", ".join(f"{label}: {count}" for label, count in common)
         click.echo(f"labels {name}: {len(counts)} different; most common {text}")

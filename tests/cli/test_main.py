@@ -1,0 +1,131 @@
+"""The group of commands: help, examples, the README, and nothing heavy loaded early."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from occgen_cli.main import main
+
+import occgen
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = sorted(main.commands)
+HEAVY = ("torch", "cv2", "numpy", "h5py", "PIL", "joblib", "rich", "simplejpeg")
+
+
+def run(*arguments: str) -> Any:
+    """Run the program here."""
+    return CliRunner().invoke(main, list(arguments), prog_name="occgen")
+
+
+def test_the_group_says_what_it_is_for() -> None:
+    for option in ("--help", "-h"):
+        result = run(option)
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[-1].strip() == "occgen build --dataset demo --scale 2.0"
+        assert "\\" not in result.stdout
+        for name in COMMANDS:
+            assert re.search(rf"^  {name} ", result.stdout, re.M), name
+    assert run("--version").stdout.strip() == f"occgen, version {occgen.__version__}"
+
+
+def test_no_command_is_wrong_usage_and_shows_the_help() -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert "Commands:" in result.stderr
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    result = run("biuld")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: No such command 'biuld'")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_an_example(name: str) -> None:
+    pages = [run(name, option) for option in ("--help", "-h")]
+    assert [page.exit_code for page in pages] == [0, 0]
+    assert pages[0].stdout == pages[1].stdout
+    lines = pages[0].stdout.splitlines()
+    assert lines[0].startswith(f"Usage: occgen {name} ")
+    assert lines[-2].strip() == "Example:"
+    made = main.commands[name]
+    assert made.help
+    assert len(made.help.strip().splitlines()) == 1  # one sentence
+    assert made.help.strip().endswith(".")
+    known = {option for parameter in made.params for option in parameter.opts}
+    program, shown, *words = lines[-1].split()
+    assert (program, shown) == ("occgen", name)
+    for word in words:
+        assert not word.startswith("-") or word in known, word
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained(name: str) -> None:
+    for parameter in main.commands[name].params:
+        if isinstance(parameter, click.Option):
+            explained: Any = parameter.help or isinstance(parameter.type, click.Choice)
+            explained = explained or (parameter.show_default and parameter.default is not None)
+            assert explained, parameter.opts
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_place_in_the_readme(name: str) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `occgen {name}` \| \S", text, re.M), f"{name} is not in the table"
+
+
+def test_every_command_in_the_readme_is_one() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"occgen ([a-z][a-z-]+)", "\n".join(code_of(text))))
+    assert named
+    assert named <= set(COMMANDS)
+
+
+def code_of(text: str) -> list[str]:
+    """Return the lines of a Markdown text that are code of a shell."""
+    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.S)
+    return [line for block in blocks for line in block.splitlines()] + re.findall(
+        r"^\| `(occgen [^`]*)`", text, re.M
+    )
+
+
+def test_every_option_in_the_readme_is_one() -> None:
+    for line in code_of((ROOT / "README.md").read_text(encoding="utf-8")):
+        for call in re.findall(r"occgen ([a-z][a-z-]+)([^&|`]*)", line):
+            known = {o for parameter in main.commands[call[0]].params for o in parameter.opts}
+            for option in re.findall(r"--[a-z][a-z-]*", call[1]):
+                assert option in known, f"{call[0]} {option}"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"], ["verify", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from occgen_cli.main import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+    assert done.stderr.strip() == "[]"
+    assert time.monotonic() - began < 5  # 0.1 s on an idle machine
+
+
+def test_a_build_never_loads_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from occgen_cli.main import main\n"
+        "try: main(['build', '--dataset', 'demo', '--limit', '2', '--jobs', '1', '--out', 'x'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=60)
