@@ -144,8 +144,13 @@ def build(
 
 
 def open_library(occluders: str) -> OccluderLibrary:
-    """Return the library a name or directory stands for."""
-    return bundled() if occluders == "bundled" else from_directory(occluders)
+    """Return the library a name or directory stands for; files it leaves out are logged."""
+    if occluders == "bundled":
+        return bundled()
+    library = from_directory(occluders)
+    for name, reason in library.skipped:
+        _log.warning("occluder %s is left out: %s", name, reason)
+    return library
 
 
 class _Build:

@@ -1,6 +1,7 @@
 """A user's own occluders: a folder for each category, with RGBA pictures."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,11 @@ def from_directory(path: str | Path) -> OccluderLibrary:
     if not root.is_dir():
         raise OccluderInputError(f"{root} is no folder of occluders")
     found: dict[str, list[tuple[str, str, float]]] = {}
-    skipped: list[tuple[str, str]] = []
+    skipped = [
+        (file.name, "lies in no folder of a category")
+        for file in sorted(root.glob("*"))
+        if file.suffix.lower() in _PICTURES and file.is_file()
+    ]
     for file in sorted(root.glob("*/*")):
         if file.suffix.lower() not in _PICTURES or not file.is_file():
             continue
@@ -61,12 +66,19 @@ def from_directory(path: str | Path) -> OccluderLibrary:
             f"{root} holds no usable occluders{reason}; one folder a category with PNG or WebP"
         )
     sizes = fit_sizes({name: [entry[2] for entry in files] for name, files in found.items()})
+    stems = Counter(file.rpartition(".")[0] for files in found.values() for file, _, _ in files)
     records = [
-        Record(file.rpartition(".")[0], category, size, {}, sha256, file)
+        Record(_name(file, stems), category, size, {}, sha256, file)
         for category, files in found.items()
         for (file, sha256, _), size in zip(files, sizes[category], strict=True)
     ]
     return OccluderLibrary(records, root, {"library": "directory", "path": str(path)}, skipped)
+
+
+def _name(file: str, stems: Mapping[str, int]) -> str:
+    """Return the name of a member: its file's without the ending, unless two would share it."""
+    stem = file.rpartition(".")[0]
+    return stem if stems[stem] == 1 else file
 
 
 def from_spec(spec: Mapping[str, Any]) -> OccluderLibrary:

@@ -4,6 +4,7 @@ import fnmatch
 import hashlib
 import io
 import json
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .errors import OccluderDataError, OccluderInputError
 
@@ -36,6 +37,7 @@ GROUPS = {  # Sec. 4.8
     3: ("phone", "scarf", "sunglasses"),
 }
 _CACHE_BYTES = 64 << 20
+_MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
 
 UInt8 = NDArray[np.uint8]
 
@@ -298,24 +300,33 @@ class OccluderLibrary(Sequence[Occluder]):
 def bundled() -> OccluderLibrary:
     """Return the library that comes with the package: nine categories, rendered by our own code.
 
+    Raises
+    ------
+    OccluderDataError
+        When its index is damaged or missing.
+
     Examples
     --------
     >>> len(bundled().categories)
     9
     """
     root = files(__package__) / "assets"
-    index = json.loads((root / "index.json").read_text(encoding="utf-8"))
-    records = [
-        Record(
-            name=member["name"],
-            category=member["category"],
-            natural_size=(float(member["natural_size"][0]), float(member["natural_size"][1])),
-            anchors={k: (float(v[0]), float(v[1])) for k, v in member["anchors"].items()},
-            sha256=member["sha256"],
-            file=member["file"],
-        )
-        for member in index["members"]
-    ]
+    path = root / "index.json"
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        records = [
+            Record(
+                name=member["name"],
+                category=member["category"],
+                natural_size=(float(member["natural_size"][0]), float(member["natural_size"][1])),
+                anchors={k: (float(v[0]), float(v[1])) for k, v in member["anchors"].items()},
+                sha256=member["sha256"],
+                file=member["file"],
+            )
+            for member in index["members"]
+        ]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise OccluderDataError(f"{path} is damaged or missing ({error}); install again") from error
     return OccluderLibrary(records, root, {"library": "bundled"})
 
 
@@ -325,7 +336,7 @@ def load_rgba(root: Any, file: str, sha256: str) -> UInt8:
     Raises
     ------
     OccluderDataError
-        When it is missing, damaged, or not the file the library was opened with.
+        When it is missing, damaged, too large, or not the file the library was opened with.
     """
     path = root / file
     try:
@@ -335,10 +346,16 @@ def load_rgba(root: Any, file: str, sha256: str) -> UInt8:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise OccluderDataError(f"{path} changed since the library was opened, or is damaged")
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return np.array(picture.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise OccluderDataError(f"{path} is damaged ({error})") from error
+        with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as picture:
+                if picture.width * picture.height <= _MAX_PIXELS:
+                    return np.array(ImageOps.exif_transpose(picture).convert("RGBA"))
+    except Image.DecompressionBombError:
+        pass
+    except Exception as error:  # a reader given damaged data may raise anything
+        raise OccluderDataError(f"{path} is damaged or no picture ({error})") from error
+    raise OccluderDataError(f"{path} is too large: more than {_MAX_PIXELS:,} pixels")
 
 
 def resize(rgba: UInt8, width: int, height: int) -> Resized:
