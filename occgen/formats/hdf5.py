@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..atomic import install_bytes
 from ..columns import Columns
-from ..errors import ShardError
+from ..errors import OccgenError, ShardError
 from ..manifest import file_sha256
 from .base import StoredShard
 
@@ -126,6 +126,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
+    except OccgenError:
+        raise  # an InputError is a ValueError as well
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
         detail = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise ShardError(f"{path} is damaged or no shard of occgen ({detail})") from error
