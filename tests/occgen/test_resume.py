@@ -158,11 +158,10 @@ def test_a_build_whose_parent_alone_died_goes_on_at_once(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupted_build_says_so_and_goes_on(
-    root: Path, tmp_path: Path, digests: dict[str, str], jobs: int
+    root: Path, tmp_path: Path, digests: dict[str, str]
 ) -> None:
-    config = config_of(root, tmp_path / "set", jobs=jobs)
+    config = config_of(root, tmp_path / "set", jobs=2)
     with running(config) as process:
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
@@ -417,14 +416,10 @@ def test_a_read_only_mount_is_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_full_disk_leaves_nothing_half_written(
-    root: Path,
-    digests: dict[str, str],
-    small_disk: Callable[[str], Path],
-    jobs: int,
+    root: Path, digests: dict[str, str], small_disk: Callable[[str], Path]
 ) -> None:
-    config = config_of(root, small_disk("300k") / "set", jobs=jobs)
+    config = config_of(root, small_disk("300k") / "set", jobs=2)
     full = run(config)
     assert full.returncode == 1, full.stderr
     assert is_one_line(full.stderr)

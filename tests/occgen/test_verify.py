@@ -162,10 +162,7 @@ def test_a_changed_byte_of_any_dataset_is_found(copy: Callable[[str], Path]) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bits", [0x01, 0x80])
-def test_a_changed_byte_between_the_datasets_is_found(
-    copy: Callable[[str], Path], bits: int
-) -> None:
+def test_a_changed_byte_between_the_datasets_is_found(copy: Callable[[str], Path]) -> None:
     out = copy("hdf5")
     path = out / SHARD
     whole = path.read_bytes()
@@ -174,8 +171,8 @@ def test_a_changed_byte_between_the_datasets_is_found(
         inside[start : start + length] = True
     outside = np.flatnonzero(~inside)
     picked = np.unique([*outside[:16], *outside[:: max(1, len(outside) // 30)], outside[-1]])
-    for place in picked.tolist():
-        flip(path, place, bits)
+    for number, place in enumerate(picked.tolist()):
+        flip(path, place, 0x80 if number % 2 else 0x01)
         findings = verify(out, 1)
         path.write_bytes(whole)
         assert {finding.file for finding in findings} == {SHARD}, place
@@ -185,7 +182,7 @@ def test_a_changed_byte_between_the_datasets_is_found(
 def test_a_changed_byte_beside_the_shards_is_found(copy: Callable[[str], Path], name: str) -> None:
     out = copy("hdf5")
     size = (out / name).stat().st_size
-    for place in sorted({0, size // 2, size - 1, *range(0, size, max(1, size // 12))}):
+    for place in sorted({0, size // 2, size - 1, *range(0, size, max(1, size // 6))}):
         flip(out / name, place)
         (finding,) = verify(out, 1)
         assert (finding.file, finding.row) == (name, None)
