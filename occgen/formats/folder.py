@@ -173,7 +173,8 @@ def safe_path(key: str, ending: str) -> str:
     stem = name.removesuffix(ending)
     # a.jpg stays, a.png becomes a.png.jpg; a name that could be taken for another's is marked
     has_ending, is_picture = stem != name, stem.lower().endswith(_PICTURES)
-    if has_ending == is_picture or _VARIANT.search(stem):
+    is_bare = not stem.strip(".")  # nothing but dots before the ending
+    if has_ending == is_picture or is_bare or _VARIANT.search(stem):
         stem += _mark(name)
     return "/".join(_clean(part) for part in (*folders, f"{stem}{variant}{ending}"))
 

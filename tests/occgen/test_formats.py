@@ -309,6 +309,7 @@ def test_damage_in_a_folder_set_is_named(built: Path, tmp_path: Path) -> None:
         ("a/x.png", "a/x.png.jpg"),
         ("a/x.JPG", "a/x.JPG.jpg"),
         ("a/x.jpeg#1", "a/x.jpeg#1.jpg"),
+        ("a/.jpg", "a/~d912c70a.jpg"),
     ],
 )
 def test_usual_names_are_kept(key: str, path: str) -> None:
@@ -318,7 +319,19 @@ def test_usual_names_are_kept(key: str, path: str) -> None:
 ODD_KEYS = [
     *("..", "../..", "../../etc/passwd", "/etc/passwd", "a/../../b.jpg", "./.", ".hidden/x.jpg"),
     *("a//b", "a\0b.jpg", "a\nb.jpg", "x" * 400 + ".jpg", "x" * 401 + ".jpg", "木" * 90, ""),
-    *("C:\\x.jpg", "a/.jpg", "a/jpg", "a.jpg", "a.jpg.jpg", "a.png", "a.png.jpg", "a", "a#1.jpg"),
+    *(
+        "C:\\x.jpg",
+        "a/.jpg",
+        "a/..jpg",
+        "a/...jpg#1",
+        "a/jpg",
+        "a.jpg",
+        "a.jpg.jpg",
+        "a.png",
+        "a.png.jpg",
+        "a",
+        "a#1.jpg",
+    ),
     *("a.jpg#1", "a.jpg#1#1", "a#1.jpg#1", "a.JPG", "a.JPG.jpg", "a.jpeg", "\udcff.jpg"),
 ]
 KEYS = st.text("aB.#1/~ \\:*é木-", min_size=1, max_size=14) | st.sampled_from(ODD_KEYS)
