@@ -17,20 +17,31 @@ _SHOWN = 20
 @click.argument("path", type=existing_path(file=False))
 @click.option("--repair", is_flag=True, help="Make anew what is broken, and only that.")
 @click.option("--root", metavar="DIR", help="Where the source lies now, for --repair.")
+@click.option("--occluders", metavar="DIR", help="Where own occluders lie now, for --repair.")
+@click.option(
+    "--recipe", type=existing_path(folder=False), help="What the set was made from, for --repair."
+)
 @jobs_option
 @json_option
 def verify_command(
-    path: Path, repair: bool, root: str | None, jobs: int | None, as_json: bool
+    path: Path,
+    repair: bool,
+    root: str | None,
+    occluders: str | None,
+    recipe: Path | None,
+    jobs: int | None,
+    as_json: bool,
 ) -> int:
     """Check a finished set: checksums, every picture, mask, box and label."""
     from occgen import verify as checks
+    from occgen.repair import repair as mend
 
     findings = checks.verify(path, jobs)
     repaired = False
     if findings and repair:
         for finding in findings[:_SHOWN]:
             click.echo(str(finding), err=True)
-        checks.repair(path, root, jobs)
+        mend(path, root, jobs, occluders=occluders, recipe=recipe)
         findings, repaired = checks.verify(path, jobs), True
     if as_json:
         record = {

@@ -1,8 +1,6 @@
-"""verify(): every byte, picture and label of a set again; repair() makes what is broken."""
+"""verify(): every byte, picture and label of a set again."""
 
-import contextlib
 import itertools
-import json
 import math
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,17 +12,13 @@ from joblib import Parallel, cpu_count, delayed
 
 from .codec import decode_image
 from .columns import Columns, content_digest, unpack_mask
-from .config import BuildConfig
-from .engine import BuildReport, build
-from .errors import DataError, InputError, OccgenError, ShardError
+from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
-from .formats.hdf5 import dataset_names, open_hdf5
-from .labelling import label_build
 from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
 from .workshop import label_box
 
-__all__ = ["Finding", "repair", "verify"]
+__all__ = ["Finding", "verify"]
 
 _MOST_FINDINGS_A_SHARD = 20
 
@@ -89,112 +83,6 @@ def verify(
     except (KeyError, TypeError, AttributeError) as error:
         findings = [Finding(MANIFEST, None, "fields", f"incomplete ({error})")]
     return findings
-
-
-def repair(path: Path, root: str | None = None, jobs: int | None = None) -> BuildReport:
-    """Make anew only what `verify` finds broken in a set.
-
-    Parameters
-    ----------
-    path : Path
-        The folder ``occgen build`` wrote.
-    root : str, optional
-        Where the source lies now; by default where it lay.
-    jobs : int, optional
-
-    Returns
-    -------
-    BuildReport
-
-    Raises
-    ------
-    InputError
-        When the source is not to be found; nothing is touched then.
-    ShardError
-        When the set made differs from the one there was: the source or a codec changed.
-    """
-    broken = {finding.file for finding in verify(path, jobs)}
-    config, labels, digest = _recover(path, root)
-    from .sources import open_source
-
-    next(iter(open_source(config.dataset, config.root).refs()), None)  # fails before anything goes
-    if digest is None:
-        broken.update(_doubtful(path, config.format))
-    if broken:
-        (path / MANIFEST).unlink(missing_ok=True)
-        for name in broken - {MANIFEST}:
-            if name in labels or open_format(config.format).owns(name.split("/")[0]):
-                (path / name).unlink(missing_ok=True)
-    report = build(
-        BuildConfig.from_json(
-            json.dumps(json.loads(config.to_json()) | {"jobs": jobs, "max_skipped": 1.0})
-        )
-    )
-    for name, added in labels.items():
-        for by in added["by"]:
-            label_build(path, int(name.removeprefix("pattern-k").removesuffix(".h5")), by)
-    if digest is not None and report.digest != digest:
-        raise ShardError(
-            f"{path} was made anew but differs (digest {report.digest[:12]}, was {digest[:12]}): "
-            "the source, the occluders or a codec's version changed since"
-        )
-    return report
-
-
-def _recover(path: Path, root: str | None) -> tuple[BuildConfig, dict[str, Any], str | None]:
-    """Return configuration, added labels and digest, from the manifest or else from a shard."""
-    labels: dict[str, Any] = {}
-    digest = None
-    occluders, source_root = "bundled", root
-    try:
-        manifest = read_manifest(path)
-        settings = dict(manifest["config"])
-        labels, digest = manifest["labels"], manifest["digest"]
-        source_root = root or manifest["source"]["root"]
-        occluders = manifest["occluders"]["spec"].get("path") or "bundled"
-    except OccgenError as error:
-        for name in ("hdf5", "folder"):
-            shards = open_format(name)
-            for index in shards.indices(path):
-                try:
-                    settings = json.loads(shards.read(path, index)[1]["config"])
-                    break
-                except (OccgenError, KeyError, ValueError):
-                    continue
-            else:
-                continue
-            break
-        else:
-            raise error
-        labels = {file.name: {"by": _added_by(file)} for file in path.glob("pattern-k*.h5")}
-        if source_root is None and settings.get("dataset") != "demo":
-            raise InputError(
-                f"{path / MANIFEST} is damaged and with it where the source lies; add --root DIR"
-            ) from error
-    settings.pop("occluders_digest", None)
-    settings |= {"root": source_root, "out": str(path), "occluders": occluders}
-    return BuildConfig.from_json(json.dumps(settings)), labels, digest
-
-
-def _doubtful(path: Path, form: str) -> Iterator[str]:
-    """Yield shards whose checksum does not stand in what is left of a damaged manifest."""
-    text = (path / MANIFEST).read_bytes()
-    shards = open_format(form)
-    for index in shards.indices(path):
-        with contextlib.suppress(ShardError):  # damaged beyond reading: the build makes it again
-            stored = shards.find(path, index)
-            if stored is not None and stored.sha256.encode() not in text:
-                yield stored.name
-
-
-def _added_by(path: Path) -> list[str]:
-    """Return what the labels in a file of added ones are the best pattern of."""
-    try:
-        with open_hdf5(path) as file:
-            found = {name.rpartition("/")[2] for name in dataset_names(file)}
-    except ShardError:
-        found = set()
-    return sorted(found & {"box", "mask"}) or ["box"]
 
 
 def _check_files(path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:

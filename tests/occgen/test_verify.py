@@ -18,7 +18,8 @@ from occgen.formats import open_format
 from occgen.formats.hdf5 import shard_bytes
 from occgen.labelling import label_build
 from occgen.manifest import build_digest, manifest_bytes, read_manifest
-from occgen.verify import Finding, repair, verify
+from occgen.repair import repair
+from occgen.verify import Finding, verify
 
 SHARD = "shard-00001.h5"
 # Datasets in which a changed value contradicts the rest of the shard, and the field then named.
