@@ -18,7 +18,9 @@ __all__ = [
     "ROWS",
     "SCALE",
     "TOP",
+    "UNIT",
     "Canvas",
+    "Patch",
     "Window",
     "axes",
     "hill",
@@ -29,12 +31,15 @@ __all__ = [
     "step",
 ]
 
-SCALE = 1.5
+SCALE = 1.25
 """Canvas pixels in a pixel of the template."""
 LEFT, TOP = -60.0, -58.0
 """u and v of the canvas's corner: pixels of the template from between the eyes."""
-COLUMNS, ROWS = 180, 186
+COLUMNS, ROWS = 150, 156
 """Size of the canvas in its own pixels."""
+
+UNIT = 8192.0
+"""What stands for 1 in a relief of integers."""
 
 _TILE = 512
 _GRAINS = {"fine": (1.0, 1.0), "blob": (2.0, 2.0), "cloud": (7.0, 7.0), "strand": (1.0, 15.0)}
@@ -99,8 +104,8 @@ class Canvas:
 
     def tint(self, part: Window, share: Float32, factor: Any) -> None:
         """Multiply the albedo by a colour, as far as a share of the window's shape says."""
-        for plane, value in zip(self.colour, np.asarray(factor).tolist(), strict=False):
-            plane[part.where] *= 1 + share * np.float32(value - 1)
+        change = np.asarray(factor, np.float32).reshape(3, 1, 1) - 1
+        self.colour[:3, part.where[0], part.where[1]] *= 1 + share * change
 
     def paint(self, part: Window, share: Float32, colour: Sequence[Any]) -> None:
         """Blend a colour over the albedo alone."""
@@ -118,6 +123,59 @@ class Canvas:
         if twice:
             row = np.maximum(row, hill(part.u + u, across))
         self.tint(part, row * hill(part.v - v, down), factor)
+
+
+class Patch:
+    """Windows of a painted head in floats, to be painted on and written to a copy of the head.
+
+    Parameters
+    ----------
+    colour : ndarray of uint8, shape (ROWS, COLUMNS, 4)
+        Roots of albedo.
+    relief : ndarray of int16, shape (ROWS, COLUMNS, 4)
+        In `UNIT`.
+    windows : sequence of pairs of slices
+        Of equal size.
+
+    Attributes
+    ----------
+    root : ndarray of float32, shape (3, N, R, C)
+    relief : ndarray of float32, shape (4, N, R, C)
+    """
+
+    def __init__(
+        self,
+        colour: NDArray[np.uint8],
+        relief: NDArray[np.int16],
+        windows: Sequence[tuple[slice, slice]],
+    ) -> None:
+        self._windows = windows
+        root = np.stack([colour[window][:, :, :3] for window in windows]).transpose(3, 0, 1, 2)
+        self.root: Float32 = np.multiply(root, np.float32(1 / 255), order="C")
+        bent = np.stack([relief[window] for window in windows]).transpose(3, 0, 1, 2)
+        self.relief: Float32 = np.multiply(bent, np.float32(1 / UNIT), order="C")
+
+    def copy(self) -> "Patch":
+        """Return a patch that can be painted on while this one stays as it is."""
+        other = Patch.__new__(Patch)
+        other._windows = self._windows
+        other.root, other.relief = self.root.copy(), self.relief.copy()
+        return other
+
+    def paint(self, share: Float32, root: object) -> None:
+        """Blend a colour, given as square roots, over what is there."""
+        tone = np.asarray(root, np.float32)
+        tone = tone.reshape(3, 1, 1, 1) if tone.ndim == 1 else tone
+        self.root += share * (tone - self.root)
+
+    def put(self, colour: NDArray[np.uint8], relief: NDArray[np.int16]) -> None:
+        """Write the windows to a head's colour and relief."""
+        root = self.root * 255 + np.float32(0.5)
+        root = np.minimum(np.maximum(root, 0), 255).astype(np.uint8)
+        bent = (self.relief * np.float32(UNIT)).astype(np.int16)
+        for number, window in enumerate(self._windows):
+            colour[window][:, :, :3] = cv2.merge(list(root[:, number]))
+            relief[window] = cv2.merge(list(bent[:, number]))
 
 
 @lru_cache(maxsize=1)

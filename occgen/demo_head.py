@@ -7,14 +7,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .demo_canvas import SCALE, TOP, Canvas, Window, axes, hill, loft, noise, slopes, smooth, step
+from .demo_canvas import (
+    COLUMNS,
+    SCALE,
+    TOP,
+    UNIT,
+    Canvas,
+    Window,
+    axes,
+    hill,
+    loft,
+    noise,
+    slopes,
+    smooth,
+    step,
+)
+from .demo_eyes import EyeShape
 from .demo_hair import lay_beard, lay_brows, lay_hair_behind, lay_hair_front
+from .demo_mouth import MouthShape
 from .demo_person import Person
 
-__all__ = ["UNIT", "Head"]
-
-UNIT = 8192.0
-"""What stands for 1 in the relief."""
+__all__ = ["Head"]
 
 Float32 = NDArray[np.float32]
 
@@ -32,12 +45,12 @@ class Head:
         Square root of the albedo, and of how much of the background is hidden.
     relief : ndarray of int16, shape (ROWS, COLUMNS, 4)
         Slopes, seen sky and gloss, in `UNIT`.
-    creases : ndarray of int16, shape (ROWS, COLUMNS, 2)
-        What a full smile adds to the slopes.
     height : ndarray of int16, shape (ROWS, COLUMNS)
         What throws shadows, in 1/64 pixel.
     depth : ndarray of float32, shape (ROWS // 2, COLUMNS // 2)
         How far each point is before the axis the head turns about; without steep slopes.
+    eyes, mouth : EyeShape, MouthShape
+        What is drawn over it in each picture.
     """
 
     def __init__(self, person: Person) -> None:
@@ -60,8 +73,9 @@ class Head:
         self.relief: NDArray[np.int16] = np.asarray(cv2.merge(list(relief)))
         thrown = (height + raised) * face * 64
         self.height: NDArray[np.int16] = thrown.astype(np.int16)
-        self.creases = _creases(person)
         self.depth = _depth(person)
+        self.eyes = EyeShape(person, self.colour, self.relief)
+        self.mouth = MouthShape(person, self.colour, self.relief)
 
 
 def half_widths(person: Person) -> Float32:
@@ -89,7 +103,8 @@ def _relief(person: Person, widths: Float32) -> Float32:
     """Return the height of the face, (ROWS, COLUMNS)."""
     p = person
     u, v = axes()
-    across = np.minimum(np.abs(u) / np.maximum(widths, 0.5), 1)
+    u = u[:, COLUMNS // 2 :]  # the other half is its mirror image
+    across = np.minimum(u / np.maximum(widths, 0.5), 1)
     square = across * across
     height = 25 * np.sqrt(np.maximum(1 - square * np.sqrt(across), 0.0004))
     profile = loft(
@@ -110,9 +125,13 @@ def _relief(person: Person, widths: Float32) -> Float32:
     height += profile * (1 - square)
 
     def bumps(at: float, level: float, sx: float, sy: float, size: float) -> None:
-        row = hill(u - at, sx, size) + hill(u + at, sx, size) if at else hill(u, sx, size)
-        part = Window(-at - 2.7 * sx, level - 2.7 * sy, at + 2.7 * sx, level + 2.7 * sy)
-        height[part.where] += hill(part.v - level, sy) * row[:, part.where[1]]
+        part = Window(max(at - 2.7 * sx, 0.1), level - 2.7 * sy, at + 2.7 * sx, level + 2.7 * sy)
+        row = hill(part.u - at, sx, size)
+        if 0 < at < 2.7 * sx:
+            row = row + hill(part.u + at, sx, size)
+        rows, columns = part.where
+        where = rows, slice(columns.start - COLUMNS // 2, columns.stop - COLUMNS // 2)
+        height[where] += hill(part.v - level, sy) * row
 
     bumps(p.eye_u - 3, p.brow_v + 1.5, 10, 3.6, p.brow_ridge)
     bumps(p.eye_u - 1, 0, 8.6, 6.0, -p.socket)
@@ -127,12 +146,13 @@ def _relief(person: Person, widths: Float32) -> Float32:
     bumps(0, -26, 15, 8, 0.9)
     bumps(0, p.mouth_v - 9, 1.3, 4.4, -0.9 * p.philtrum)
     bumps(2.6, p.mouth_v - 9, 1.2, 4.4, 0.4 * p.philtrum)
-    bumps(p.mouth_half + 1.0, p.mouth_v, 2.4, 3.0, -1.1)
+    bumps(p.mouth_half + 1.0, p.mouth_v, 2.4, 3.0, -0.6)
     bumps(0, p.mouth_v + p.lip_low + 3.2, 9.5, 2.8, -1.6)
     bumps(0, p.chin_v - 7, 0.6 * p.chin_wide, 5.0, 1.6 + 0.4 * p.chin_out)
     bumps(0, p.chin_v - 6, 1.4, 4.5, -1.2 * p.cleft)
-    _raise_nose(height, p)
-    return np.asarray(height, np.float32)
+    whole = np.concatenate([height[:, ::-1], height], axis=1)
+    _raise_nose(whole, p)
+    return np.asarray(whole, np.float32)
 
 
 def _raise_nose(height: Float32, p: Person) -> None:
@@ -148,7 +168,7 @@ def _raise_nose(height: Float32, p: Person) -> None:
             (tip - 2.0, p.nose_out),
             (tip + 1.0, 0.92 * p.nose_out),
             (tip + 4.0, 0.40 * p.nose_out),
-            (tip + 7.5, 0.0),
+            (tip + 8.5, 0.0),
         ],
     )
     wide = loft(
@@ -157,15 +177,16 @@ def _raise_nose(height: Float32, p: Person) -> None:
     )
     middle = p.nose_bend * hill(part.v - 9, 8)
     offset = np.abs(part.u - middle) / wide
-    height[part.where] += out * hill(offset)
+    height[part.where] += out * (0.66 * hill(offset) + 0.34 * hill(offset, 2.0))
 
     def bumps(at: float, level: float, sx: float, sy: float, size: float) -> None:
         row = hill(part.u - at, sx, size) + hill(part.u + at, sx, size)
         height[part.where] += hill(part.v - level, sy) * row
 
     side = p.nose_wide
-    bumps(side - 2.6, tip + 0.8, 2.6, 2.8, 3.6)
-    bumps(side + 0.6, tip + 0.2, 1.3, 2.6, -1.0)
+    bumps(side - 2.3, tip + 1.2, 2.6, 2.7, 3.4)
+    bumps(side + 0.9, tip + 0.4, 1.4, 2.8, -1.2)
+    bumps(0.42 * side, tip + 3.9, 1.7, 1.2, -0.8)
 
 
 def _sky(height: Float32) -> Float32:
@@ -225,8 +246,9 @@ def _face(p: Person, canvas: Canvas, widths: Float32, height: Float32) -> Float3
     share = step((widths - np.abs(u)) / np.sqrt(1 + np.minimum(slant * slant, 9)), 1.1)
     part = Window(-44, -64, 44, 66)
     across, down = (slope[part.where] for slope in slopes(height, 2.4))
+    down = np.maximum(down, -1.25)  # what faces the ground is lit by it
     oily = (
-        0.45
+        0.8
         * p.oil
         * (
             0.35
@@ -256,20 +278,7 @@ def _mark(canvas: Canvas, p: Person) -> None:
     canvas.dab(side + 0.4, tip + 1.6, 1.3, 3.0, (0.78, 0.66, 0.64), True)
     canvas.dab(0.46 * side + 0.3, tip + 3.6, 1.7, 0.6 + 0.5 * p.nostril, (0.22, 0.12, 0.12), True)
     canvas.dab(0, tip + 5.2, 0.75 * side, 1.6, (0.84, 0.76, 0.76))
-    for level in (-29.0, -24.5, -20.0):
-        _line(canvas, [(-17, level + 1), (-8, level), (8, level), (17, level + 1)], 0.7, p.wrinkles)
-    for s in (-1, 1):
-        fold = [
-            (s * (side + 1.0), tip - 0.5),
-            (s * (side + 5.5), tip + 6),
-            (s * (p.mouth_half + 3.5), p.mouth_v - 5),
-            (s * (p.mouth_half + 4.0), p.mouth_v + 2),
-        ]
-        _line(canvas, fold, 1.3, 0.03 + 0.40 * p.folds)
-        corner = s * (p.eye_u + p.eye_half + 1.5)
-        for dv in (-2.0, 0.8, 3.6):
-            ends = [(corner, 0.6 * dv), (corner + 3.0 * s, dv), (corner + 5.5 * s, 1.4 * dv)]
-            _line(canvas, ends, 0.6, 0.7 * p.wrinkles)
+    _wrinkle(canvas, p)
     for u, v, size in p.moles:
         canvas.dab(u, v, size, size, (0.32, 0.24, 0.22))
     if p.freckles > 0.05:
@@ -279,31 +288,46 @@ def _mark(canvas: Canvas, p: Person) -> None:
         canvas.tint(part, np.asarray(amount, np.float32), (0.62, 0.48, 0.40))
 
 
-def _line(canvas: Canvas, points: list[tuple[float, float]], width: float, dark: float) -> None:
-    """Darken the skin along a soft line."""
+def _wrinkle(canvas: Canvas, p: Person) -> None:
+    """Darken the folds beside the mouth, lines on the forehead and about the eyes."""
+    side, tip = p.nose_wide, p.nose_v
+    fold = [
+        (side + 1.0, tip - 0.5),
+        (side + 5.5, tip + 6),
+        (p.mouth_half + 3.5, p.mouth_v - 5),
+        (p.mouth_half + 4.0, p.mouth_v + 2),
+    ]
+    corner = p.eye_u + p.eye_half + 1.5
+    feet = [
+        [(corner, 0.6 * dv), (corner + 3.0, dv), (corner + 5.5, 1.4 * dv)]
+        for dv in (-2.0, 0.8, 3.6)
+    ]
+    brow = [[(0.0, level), (8.0, level), (17.0, level + 1)] for level in (-29.0, -24.5, -20.0)]
+    _lines(canvas, Window(-28, 14, 28, 50), [fold], 1.3, 0.03 + 0.40 * p.folds)
+    _lines(canvas, Window(-38, -32, 38, 8), [*feet, *brow], 0.65, p.wrinkles)
+
+
+def _lines(
+    canvas: Canvas,
+    part: Window,
+    lines: list[list[tuple[float, float]]],
+    width: float,
+    dark: float,
+) -> None:
+    """Darken the skin along soft lines and their mirror images."""
     if dark < 0.03:
         return
-    corners = np.array(points)
-    low, high = corners.min(axis=0) - 3 * width - 1, corners.max(axis=0) + 3 * width + 1
-    part = Window(low[0], low[1], high[0], high[1])
     origin = np.array([part.u[0, 0], part.v[0, 0]])
-    places = np.rint((corners - origin) * SCALE * 16).astype(np.int32)
-    line: NDArray[np.uint8] = np.zeros(part.shape, np.uint8)
-    cv2.polylines(line, [places], False, 255, 1, cv2.LINE_AA, 4)
+    drawn: NDArray[np.uint8] = np.zeros(part.shape, np.uint8)
+    places = [
+        np.rint((np.array(line) * (side, 1) - origin) * SCALE * 16).astype(np.int32)
+        for line in lines
+        for side in (-1, 1)
+    ]
+    cv2.polylines(drawn, places, False, 255, 1, cv2.LINE_AA, 4)
     sigma = 0.7 * width * SCALE
-    soft = cv2.GaussianBlur(line, (0, 0), sigma) * np.float32(2.2 * sigma / 255)
+    soft = cv2.GaussianBlur(drawn, (0, 0), sigma) * np.float32(2.2 * sigma / 255)
     canvas.tint(part, np.minimum(soft, 1) * np.float32(min(dark, 0.9)), (0.66, 0.52, 0.50))
-
-
-def _creases(p: Person) -> NDArray[np.int16]:
-    """Return what a smile adds to the slopes: cheeks that bulge above the folds."""
-    u, v = axes()
-    at = p.mouth_half + 5.5
-    apple = (hill(u - 20, 7.5) + hill(u + 20, 7.5)) * hill(v - 17, 6.5) * np.float32(2.6)
-    ditch = (hill(u - at, 2.2) + hill(u + at, 2.2)) * hill(v - p.mouth_v + 3, 6) * np.float32(1.8)
-    bag = (hill(u - p.eye_u, 6) + hill(u + p.eye_u, 6)) * hill(v - 6.5, 1.8) * np.float32(0.9)
-    parts = slopes(np.asarray(apple - ditch + bag, np.float32))
-    return np.asarray(cv2.merge([part * np.float32(UNIT) for part in parts])).astype(np.int16)
 
 
 def _depth(p: Person) -> Float32:
@@ -313,5 +337,5 @@ def _depth(p: Person) -> Float32:
     depth = depth - smooth(v, p.chin_v - 4, p.chin_v + 8) * 10
     out = 1.25 * p.nose_out
     nose = loft(v, [(-12, 0.0), (2, 4.0), (p.nose_v - 2, out), (p.nose_v + 9, 0.0)])
-    depth = depth + nose * hill(u, 7.5) - hill(np.abs(u) - p.eye_u, 9) * hill(v, 8) * 2.5
+    depth = depth + nose * hill(u, 9.0) - hill(np.abs(u) - p.eye_u, 9) * hill(v, 8) * 2.5
     return np.asarray(depth, np.float32)

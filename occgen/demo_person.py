@@ -67,10 +67,10 @@ class Person:
     def _shape(self, draws: _Draws) -> None:
         around, heavy, male = draws.around, self.weight, self.male - 0.5
         self.cheek = around(34.8 + 0.9 * heavy, 1.3)
-        self.jaw = around(29.0 + 2.6 * male + 1.5 * heavy, 1.5)
+        self.jaw = around(28.0 + 2.6 * male + 1.5 * heavy, 1.5)
         self.temple = around(33.4, 1.1)
-        self.jaw_v = around(33.0, 2.0)
-        self.chin_v = around(56.5 + 2.6 * male, 1.9)
+        self.jaw_v = around(34.0, 2.0)
+        self.chin_v = around(59.0 + 2.6 * male, 1.9)
         self.chin_wide = around(16.0 + 3.4 * male + 0.8 * heavy, 1.6)
         self.crown_v = around(-52.0, 2.0)
         self.cheekbone = around(1.9 - 0.3 * heavy, 0.7, 0.2)
@@ -80,7 +80,7 @@ class Person:
         self.forehead = around(0.0, 1.2)
         self.muzzle = around(2.4, 0.8)
         self.ear_size = around(11.5 + 2.0 * self.age, 1.2)
-        self.ear_out = around(3.6, 1.2, 1.2)
+        self.ear_out = around(2.9, 1.1, 1.0)
 
     def _eyes(self, draws: _Draws) -> None:
         around, male = draws.around, self.male - 0.5
@@ -121,7 +121,7 @@ class Person:
         self.lip_top = around(3.5 - 0.9 * male - 0.8 * self.age, 0.7, 1.5)
         self.lip_low = around(4.9 - 0.9 * male - 0.8 * self.age, 0.8, 2.4)
         self.bow = around(0.9, 0.4, 0.0)
-        self.corners = around(-0.4 + 0.5 * self.age, 0.5)
+        self.corners = around(-1.3 + 0.7 * self.age, 0.55)
         self.philtrum = around(0.6, 0.3, 0.0)
         self.teeth = draws.between(0.42, 0.66)
 
@@ -144,11 +144,11 @@ class Person:
 
     def _hair(self, draws: _Draws) -> None:
         around, between, age = draws.around, draws.between, self.age
-        light = between(0, 1) ** 1.2 * max(0.0, 1 - 1.5 * self.melanin)
+        light = between(0, 1) * max(0.0, 1 - 1.4 * self.melanin)
         red = max(0.0, between(-2.2, 1.0)) * (light > 0.1)
         colour = _mix((0.012, 0.009, 0.008), (0.42, 0.26, 0.11), light)
         colour = colour * np.array([1 + 0.5 * red, 1 - 0.25 * red, 1 - 0.55 * red], np.float32)
-        grey = min(max(2.6 * (age - 0.42) + around(0, 0.28), 0.0), 1.0)
+        grey = min(max(2.6 * (age - 0.5) + around(0, 0.28), 0.0), 1.0)
         dyed = between(0, 1) < 0.6 and not self.man and age < 0.8
         grey = 0.0 if dyed else grey
         silver = np.full(3, between(0.14, 0.34), np.float32)
@@ -172,14 +172,14 @@ class Person:
         self.volume = around(4.0, 1.4, 1.0)
         self.wave = around(0.6, 0.6, 0.0)
         self.length = between(0, 1)
-        self.gloss = between(0.12, 0.5)
+        self.gloss = between(0.05, 0.24)
 
     def _beard(self, draws: _Draws) -> None:
         kind, grown = draws.between(0, 1), draws.between(0, 1)
         self.stubble = max(0.0, draws.between(-0.15, 0.4)) * self.man
         self.beard = self.moustache = self.goatee = 0.0
         if self.man and kind > 0.55:
-            amount = 0.45 + 0.5 * grown
+            amount = 0.6 + 0.38 * grown
             self.moustache = amount * (kind > 0.6)
             self.goatee = amount * (kind > 0.72 or kind < 0.6)
             self.beard = amount * (kind > 0.79)
@@ -212,7 +212,7 @@ class Picture:
     def __init__(self, rng: np.random.Generator) -> None:
         draws = _Draws(rng, 60, 90)
         around, between = draws.around, draws.between
-        self.yaw, self.pitch = around(0, 0.2), around(0.02, 0.12)
+        self.yaw, self.pitch = around(0, 0.18), around(0.02, 0.11)
         self.roll = around(0, 0.06)
         self.smile = max(0.0, between(-0.6, 1.0))
         toothy = self.smile > 0.35 and between(0, 1) > 0.35
@@ -226,7 +226,7 @@ class Picture:
         self.sway = around(0, 1.2), around(0, 0.8)  # of the hair
         self.shave = between(0, 0.35)
         self.blur = 0.25 + 0.75 * between(0, 1) ** 2.2
-        self.noise = 0.6 + 3.2 * between(0, 1) ** 2
+        self.noise = 2 + int(10 * between(0, 1) ** 2)  # in 0.3 levels of grey
         self.quality = int(between(62, 97))
         self.tiles = [int(number) for number in rng.random(8) * 4096]
 
@@ -235,12 +235,12 @@ class Picture:
         lamp = around(0, 0.55), between(-0.85, -0.1), 0.95
         length = math.sqrt(sum(part * part for part in lamp))
         self.lamp = lamp[0] / length, lamp[1] / length, lamp[2] / length
-        hard = between(0.4, 0.9)
+        hard = between(0.45, 0.95)
         warm, cool = around(0, 0.10), around(-0.03, 0.08)
         self.key = np.array([1 + warm, 1.0, 1 - 1.2 * warm], np.float32) * np.float32(hard)
         self.sky = np.array([1 + cool, 1.0, 1 - 1.2 * cool], np.float32) * np.float32(1 - hard)
         self.white = np.exp([around(0, 0.06), 0.0, around(0, 0.08)]).astype(np.float32)
-        self.exposure = math.exp(around(0, 0.2))
-        self.contrast, self.saturation = around(1.04, 0.09), around(0.96, 0.12)
+        self.exposure = math.exp(around(0, 0.27))
+        self.contrast, self.saturation = around(1.04, 0.12), around(0.96, 0.12)
         self.back = [between(0, 1) for _ in range(24)]
         self.cloth = [between(0, 1) for _ in range(6)]

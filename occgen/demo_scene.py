@@ -9,9 +9,9 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from .demo_canvas import COLUMNS, LEFT, ROWS, SCALE, TOP, axes, hill, noise, smooth
+from .demo_canvas import COLUMNS, LEFT, ROWS, SCALE, TOP, UNIT, axes, hill, noise, smooth
 from .demo_features import draw_features, points
-from .demo_head import UNIT, Head
+from .demo_head import Head
 from .demo_person import Picture
 from .landmarks import fit_similarity, template
 
@@ -21,10 +21,14 @@ Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
 _PIVOT = 8.0  # v of the axis the head nods about
-_ROUNDS = 4  # of solving for where a pixel looks; each halves the error at least
+_FIRST = np.array([LEFT, TOP], np.float32) + np.float32(0.5 / SCALE)
+_STRIDE = 3  # pixels between those solved for
+_AHEAD = 1024  # 1/32 pixels added while rounding, so that none is negative
+_ROUNDS = 3  # of solving for where a pixel looks; each at least halves the error
 _SOFT = np.array([0.34, 0.20, 0.16], np.float32)  # light under the skin carries red furthest
 _REACH = 8  # pixels of half the size a shadow is looked for
 _ROOTS = 1024  # steps of the tone curve for a root of 1
+_WAYS = (1, 1), (-1, 1), (1, -1)  # the same noise for three colours
 _WEIGHTS = 0.3, 0.59, 0.11
 _GREY = 0.235  # what a face is exposed for
 
@@ -59,10 +63,9 @@ class Scene:
         """Return the picture, RGB of shape (H, W, 3)."""
         colour, relief = draw_features(self.head, self.picture)
         maps = self._maps()
-        seen, slopes, thrown = (
-            np.asarray(cv2.remap(layer, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-            for layer in (colour, relief, self.head.height)
-        )
+        seen, slopes = _look(colour, *maps), _look(relief, *maps)
+        half = [np.ascontiguousarray(part[::2, ::2]) for part in maps]
+        thrown = _look(self.head.height, half[0], half[1])
         roots = [np.asarray(plane, np.float32) * np.float32(1 / 255) for plane in cv2.split(seen)]
         albedo = [root * root for root in roots]
         lit = self._light(albedo[:3], slopes, thrown)
@@ -93,35 +96,33 @@ class Scene:
     def _shift_at(self, places: Float32) -> Float32:
         """Return the displacement at points of the canvas, (N, 2), between its pixels."""
         rows, columns = self._shift.shape[:2]
-        x = (places[:, 0] - np.float32(LEFT + 0.5 / SCALE)) * np.float32(SCALE / 2)
-        y = (places[:, 1] - np.float32(TOP + 0.5 / SCALE)) * np.float32(SCALE / 2)
-        x = np.minimum(np.maximum(x, 0), np.float32(columns - 1.01))
-        y = np.minimum(np.maximum(y, 0), np.float32(rows - 1.01))
-        i, j = x.astype(np.int32), y.astype(np.int32)
-        fx, fy = (x - i.astype(np.float32))[:, None], (y - j.astype(np.float32))[:, None]
+        place = (places - _FIRST) * np.float32(SCALE / 2)
+        last = np.array([columns - 1.01, rows - 1.01], np.float32)
+        place = np.minimum(np.maximum(place, 0), last)
+        whole = place.astype(np.int32)
+        part = place - whole.astype(np.float32)
         flat = self._shift.view(np.complex64).reshape(-1)  # two floats are fetched as one
-        at = j * columns + i
-        corners = [flat[at + step].view(np.float32).reshape(-1, 2) for step in (0, 1)]
-        above = corners[0] + (corners[1] - corners[0]) * fx
-        corners = [flat[at + (columns + step)].view(np.float32).reshape(-1, 2) for step in (0, 1)]
-        below = corners[0] + (corners[1] - corners[0]) * fx
-        return np.asarray(above + (below - above) * fy, np.float32)
+        at = whole[:, 1] * columns + whole[:, 0]
+        a, b, c, d = (
+            flat.take(at + step, mode="clip").view(np.float32).reshape(-1, 2)
+            for step in (0, 1, columns, columns + 1)
+        )
+        right, down = part[:, :1], part[:, 1:]
+        above = a + (b - a) * right
+        return np.asarray(above + (c + (d - c) * right - above) * down, np.float32)
 
     def _maps(self) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
         """Return where on the canvas each pixel looks, as OpenCV's fixed-point maps."""
-        rows, columns = self.height // 4 + 2, self.width // 4 + 2
-        goal = self._goal(rows, columns, 4)
+        rows, columns = self.height // _STRIDE + 2, self.width // _STRIDE + 2
+        goal = self._goal(rows, columns, _STRIDE)
         found = goal - self._shift_at(np.zeros((1, 2), np.float32))
         for _ in range(_ROUNDS):
             found = goal - self._shift_at(found.reshape(-1, 2)).reshape(goal.shape)
-        planes = []
-        for axis, (start, length) in enumerate(((LEFT, COLUMNS), (TOP, ROWS))):
-            place = (found[:, :, axis] - np.float32(start)) * np.float32(SCALE) - np.float32(0.5)
-            place = np.minimum(np.maximum(place, -8), np.float32(length + 8)) * 32
-            fine = _spread(_spread(place).T).T + np.float32(0.5)
-            planes.append(np.floor(fine[: self.height, : self.width]).astype(np.int32))
-        x, y = planes
-        whole = cv2.merge([(x >> 5).astype(np.int16), (y >> 5).astype(np.int16)])
+        place = (found - np.array([LEFT, TOP], np.float32)) * np.float32(SCALE) - np.float32(0.5)
+        place = np.maximum(np.minimum(place, np.array([COLUMNS, ROWS], np.float32) + 8), -8)
+        planes = np.ascontiguousarray((place * 32 + np.float32(0.5 + _AHEAD)).transpose(2, 0, 1))
+        x, y = _spread(planes, self.height, self.width).astype(np.int32)
+        whole = cv2.merge([((part >> 5) - _AHEAD // 32).astype(np.int16) for part in (x, y)])
         return np.asarray(whole), ((y & 31) * 32 + (x & 31)).astype(np.uint16)
 
     def _goal(self, rows: int, columns: int, stride: int) -> Float32:
@@ -165,17 +166,18 @@ class Scene:
         lit = np.empty((3, self.height, self.width), np.float32)
         for channel in range(3):
             soft = _SOFT[channel]
-            key = np.maximum((lambert + soft) / (1 + soft), 0) * bright * picture.key[channel]
+            strength = picture.key[channel] / (1 + soft)
+            key = np.maximum(lambert + soft, 0) * (bright * strength)
             light = key + sky * picture.sky[channel]
-            lit[channel] = albedo[channel] * light + shine * picture.key[channel]
+            np.add(albedo[channel] * light, shine, out=lit[channel])
         return lit
 
     def _shadow(self, lamp: tuple[float, float, float], thrown: NDArray[Any]) -> Float32:
         """Return the share of the lamp seen from each pixel."""
         size = math.sqrt(lamp[0] ** 2 + lamp[1] ** 2)
         if size < 0.05:
-            return np.ones(thrown.shape, np.float32)
-        height = thrown[::2, ::2].astype(np.float32) * np.float32(1 / 64)
+            return np.ones((self.height, self.width), np.float32)
+        height = thrown.astype(np.float32) * np.float32(1 / 64)
         wide = cv2.copyMakeBorder(height, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
         rows, columns = height.shape
         most = np.zeros_like(height)
@@ -186,7 +188,7 @@ class Scene:
             np.maximum(most, (rise - height) * np.float32(1 / (1.2 + 0.32 * far)), out=most)
         dark = (np.minimum(most, 1) * np.float32(210)).astype(np.uint8)
         soft = cv2.GaussianBlur(dark, (0, 0), 0.6)
-        full = cv2.resize(soft, thrown.shape[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
+        full = cv2.resize(soft, (self.width, self.height), interpolation=cv2.INTER_LINEAR_EXACT)
         return np.asarray(1 - full * np.float32(1 / 255), np.float32)
 
     def _gain(self, lit: Float32) -> Float32:
@@ -233,14 +235,17 @@ class Scene:
         picture = self.picture
         luma = lit[0] * _WEIGHTS[0] + lit[1] * _WEIGHTS[1] + lit[2] * _WEIGHTS[2]
         lit = luma + np.float32(picture.saturation) * (lit - luma)
-        root = np.sqrt(np.minimum(np.maximum(lit, 0), 2.2)) * np.float32(_ROOTS)
+        root = np.sqrt(np.maximum(lit, 0)) * np.float32(_ROOTS)
         curve = np.clip((_curve() - 0.45) * picture.contrast + 0.45, 0, 1) * 255
-        planes = np.rint(curve).astype(np.uint8)[root.astype(np.int32)]
+        planes = np.rint(curve).astype(np.uint8).take(root.astype(np.int32), mode="clip")
         image = cv2.GaussianBlur(cv2.merge(list(planes)), (0, 0), picture.blur)
-        h, w = self.height, self.width
-        grain = cv2.merge([noise("fine", tile, h, w) for tile in picture.tiles[2:5]])
-        seen = image + grain * np.float32(picture.noise) + np.float32(0.5)
-        image = np.minimum(np.maximum(seen, 0), 255).astype(np.uint8)
+        grain = _grain(picture.noise)
+        y, x = (
+            tile % (len(grain) - size)
+            for tile, size in zip(picture.tiles[2:4], image.shape[:2], strict=True)
+        )
+        patch = grain[y : y + self.height, x : x + self.width]
+        image = cv2.add(image, patch, dtype=cv2.CV_8U)
         data = simplejpeg.encode_jpeg(
             image, quality=picture.quality, colorspace="RGB", colorsubsampling="420", fastdct=False
         )
@@ -249,13 +254,37 @@ class Scene:
         )
 
 
-def _spread(rows: Float32) -> Float32:
-    """Return rows with three put between each two, (R, C) to (4 R - 4, C)."""
-    start, step = rows[:-1], (rows[1:] - rows[:-1]) * np.float32(0.25)
-    full = np.empty((len(start), 4, rows.shape[1]), np.float32)
-    for number in range(4):
-        full[:, number] = start + step * np.float32(number)
-    return full.reshape(-1, rows.shape[1])
+def _look(layer: NDArray[Any], places: NDArray[Any], parts: NDArray[Any]) -> NDArray[Any]:
+    """Return a layer of the canvas as seen through fixed-point maps."""
+    seen = cv2.remap(layer, places, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen)
+
+
+def _spread(planes: Float32, height: int, width: int) -> Float32:
+    """Return planes with `_STRIDE` - 1 values put between each two, (N, height, width)."""
+    count, rows, columns = planes.shape
+    start, step = planes[:, :-1], (planes[:, 1:] - planes[:, :-1]) * np.float32(1 / _STRIDE)
+    tall = np.empty((count, rows - 1, _STRIDE, columns), np.float32)
+    for number in range(_STRIDE):
+        tall[:, :, number] = start + step * np.float32(number)
+    planes = tall.reshape(count, -1, columns)[:, :height]
+    start, step = (
+        planes[:, :, :-1],
+        (planes[:, :, 1:] - planes[:, :, :-1]) * np.float32(1 / _STRIDE),
+    )
+    full = np.empty((count, height, columns - 1, _STRIDE), np.float32)
+    for number in range(_STRIDE):
+        full[:, :, :, number] = start + step * np.float32(number)
+    return full.reshape(count, height, -1)[:, :, :width]
+
+
+@lru_cache(maxsize=16)
+def _grain(strength: int) -> NDArray[np.int16]:
+    """Return noise in levels of grey, (512, 512, 3), of deviation 0.3 times the strength."""
+    tiles = [noise("fine", 0, 512, 512)[::way, ::other] for way, other in _WAYS]
+    return np.asarray(
+        cv2.merge([np.rint(tile * np.float32(0.3 * strength)).astype(np.int16) for tile in tiles])
+    )
 
 
 @lru_cache(maxsize=1)
