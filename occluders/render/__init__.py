@@ -7,11 +7,13 @@ import numpy as np
 from ..errors import OccluderInputError
 from ..rendering import Rendered
 from .eyeglasses import eyeglasses
+from .sunglasses import sunglasses
 
 __all__ = ["KINDS", "render"]
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
     "eyeglasses": eyeglasses,
+    "sunglasses": sunglasses,
 }
 """Category to the function that draws parameters from a generator and renders a member."""
 

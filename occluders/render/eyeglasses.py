@@ -92,7 +92,8 @@ def _acetate_frame(rng: np.random.Generator) -> Frame:
     heavy = rng.random() < 0.4
     return Frame(
         outline=outline,
-        size=rng.uniform(0.88, 1.08),
+        gap=rng.uniform(0.09, 0.13),
+        size=rng.uniform(0.86, 1.04),
         stretch=rng.uniform(0.9, 1.1),
         rim=rng.uniform(0.07, 0.11) if heavy else rng.uniform(0.035, 0.065),
         brow=rng.uniform(0, 0.04),
@@ -110,7 +111,8 @@ def _metal_frame(rng: np.random.Generator) -> Frame:
     double = outline == "aviator" or rng.random() < 0.12
     return Frame(
         outline=outline,
-        size=rng.uniform(0.88, 1.06),
+        gap=rng.uniform(0.1, 0.14),
+        size=rng.uniform(0.84, 1.02),
         stretch=rng.uniform(0.9, 1.08),
         rim=rng.uniform(0.018, 0.03),
         depth=0.018,

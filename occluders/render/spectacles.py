@@ -1,5 +1,6 @@
 """Frames, lenses and temples: what eyeglasses and sunglasses have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from ..shapes import (
     Outline,
     Shape,
     ellipsoid,
+    extrude,
     mirror,
     move,
     rotation,
@@ -61,7 +63,10 @@ _SUPER = {
 OUTLINES = (*_SUPER, *_CORNERS, "hexagon")
 """Names of lens shapes."""
 
-CENTRE = (0.44, -0.04)
+_LEVEL = -0.04  # of the middles of the lenses
+Flat = Callable[[Float32, Float32], Float32]
+
+_GROUND = Material(albedo=plain((0.75, 0.8, 0.8)), gloss=0.7, opacity=0.35, is_glass=True)
 _SILICONE = Material(albedo=plain((0.85, 0.82, 0.76)), gloss=0.5, opacity=0.45, is_glass=True)
 _CURVE = 0.09  # the front bends backwards by this times x squared
 
@@ -91,8 +96,8 @@ class Frame:
     hinge: float = 0.12
     """Height at which they start."""
     curve: float = _CURVE
-    gap: float = 0.0
-    """Further distance between the lenses."""
+    gap: float = 0.12
+    """Half the distance between the lenses."""
 
 
 def lens_outline(frame: Frame) -> NDArray[np.float64]:
@@ -131,7 +136,7 @@ def spectacles(
         Of the upper part of the rims where it is a piece of its own (browline).
     """
     points = lens_outline(frame)
-    middle = (CENTRE[0] + frame.gap / 2, CENTRE[1])
+    middle = (frame.gap + 0.4 * frame.rim - float(points[:, 0].min()), _LEVEL)
     flat = Outline(points, margin=0.3)
     outer = float(middle[0] + points[:, 0].max())
     pose = rotation(pitch=-5)
@@ -139,26 +144,38 @@ def spectacles(
     def worn(shape: Shape) -> Shape:
         return mirror(move(_bent(shape, frame.curve), (0, 0, 0.16), pose))
 
-    parts = [Part(worn(_pane(flat, middle)), lens)]
+    pane = worn(_pane(flat, middle))
+    parts = [Part(pane, lens)]
+    if frame.rim == 0 or frame.half_rim:  # the ground edge of the glass catches light
+        edge = worn(
+            _pane(lambda x, y: np.asarray(np.abs(flat(x, y) + 0.008) - 0.008), middle, 0.02)
+        )
+        parts.insert(0, Part(edge, _GROUND))
     if frame.rim > 0:
         rim = _rim(frame, flat, middle, top_only=frame.half_rim)
         pieces = [rim, *_bridge(frame, points, middle)]
+        opening = extrude(flat, 0.3, centre=(*middle, 0))
         if brow is None:
-            pieces.append(_endpiece(frame, outer))
-        parts.append(Part(worn(smooth_union(0.03, *pieces)), front))
+            pieces.append(_endpiece(frame, points, middle))
+        parts.append(Part(worn(_open(smooth_union(0.03, *pieces), opening)), front))
         if brow is not None:
-            cap = smooth_union(0.03, _brow(frame, flat, middle), _endpiece(frame, outer))
-            parts.append(Part(worn(cap), brow))
+            cap = smooth_union(0.03, _brow(frame, flat, middle), _endpiece(frame, points, middle))
+            parts.append(Part(worn(_open(cap, opening)), brow))
     else:
-        pieces = [*_bridge(frame, points, middle), _endpiece(frame, outer)]
+        pieces = [*_bridge(frame, points, middle), _endpiece(frame, points, middle)]
         parts.append(Part(worn(union(*pieces)), front))
     parts.append(Part(mirror(_temple(frame, outer)), sides))
-    stud = ellipsoid((outer + 0.05, frame.hinge, 0.035), (0.018, 0.012, 0.012))
+    stud = ellipsoid((outer + 0.055, frame.hinge, frame.depth), (0.016, 0.01, 0.008))
     parts.append(Part(worn(stud), trim))
     if frame.pads:
         pad, wire = _pads(points, middle)
         parts += [Part(worn(pad), _SILICONE), Part(worn(wire), trim)]
     return parts
+
+
+def _open(shape: Shape, opening: Shape) -> Shape:
+    """Return a shape with nothing of it across the lens, but for the groove that holds it."""
+    return lambda p: np.asarray(np.maximum(shape(p), -opening(p) - np.float32(0.01)))
 
 
 def _bent(shape: Shape, curve: float) -> Shape:
@@ -170,14 +187,14 @@ def _bent(shape: Shape, curve: float) -> Shape:
     return distance
 
 
-def _pane(flat: Outline, middle: tuple[float, float]) -> Shape:
+def _pane(flat: Flat, middle: tuple[float, float], half: float = 0.012) -> Shape:
     """Return the lens: its front bulges a little on its own."""
     x0, y0 = np.float32(middle[0]), np.float32(middle[1])
 
     def distance(p: Float32) -> Float32:
         x, y = p[:, 0] - x0, p[:, 1] - y0
         z = p[:, 2] + np.float32(0.12) * (x * x + y * y)
-        return np.asarray(np.maximum(flat(x, y), np.abs(z) - np.float32(0.012)))
+        return np.asarray(np.maximum(flat(x, y), np.abs(z) - np.float32(half)))
 
     return distance
 
@@ -216,8 +233,17 @@ def _bridge(frame: Frame, points: NDArray[np.float64], middle: tuple[float, floa
     near = points[points[:, 0] < points[:, 0].min() * 0.75]
     top = middle[1] + float(near[:, 1].max())
     level = middle[1] + float(points[np.argmin(points[:, 0]), 1])
-    thick = max(frame.rim * 0.5, 0.014)
-    y = level + 0.35 * (top - level) if frame.rim < 0.04 else level + 0.1
+    if frame.rim >= 0.034:  # of one piece with the rims
+        high = level + 0.75 * (top - level)
+        low = min(high - 1.2 * frame.rim, level + 0.2 * (top - level))
+        arch = 0.0 if frame.bridge == "bar" else 0.04
+        x = inner + 0.3 * frame.rim
+        rise = min(0.02, 0.3 * frame.rim)
+        side = [(-0.05, high), (x, high + rise), (x, low - 0.06), (0.6 * inner, low - 0.25 * arch)]
+        web = Outline([*side, (0.0, low + arch), (-0.05, low + arch)], margin=0.15, cells=90)
+        return [extrude(web, frame.depth * 0.85, min(0.02, frame.depth * 0.5))]
+    thick = max(frame.rim * 0.5, 0.013)
+    y = level + 0.4 * (top - level)
     path = {
         "keyhole": [(0, y + 0.03, 0.02), (0.06, y + 0.025, 0.015), (inner, y - 0.02, 0)],
         "arch": [(0, y + 0.05, 0.03), (0.05, y + 0.035, 0.02), (inner + 0.01, y - 0.03, 0)],
@@ -227,17 +253,24 @@ def _bridge(frame: Frame, points: NDArray[np.float64], middle: tuple[float, floa
     curve = path if len(path) == 2 else spline(path, 3).tolist()
     pieces = [tube(curve, thick)]
     if frame.bridge == "double":
-        high = middle[1] + float(points[:, 1].max()) - 0.03
-        pieces.append(tube([(0, high, 0.02), (middle[0] - 0.1, high + 0.02, 0)], thick))
+        high = middle[1] + float(points[:, 1].max()) - 0.02
+        pieces.append(tube([(0, high, 0.02), (middle[0] - 0.1, high + 0.01, 0)], thick))
     return pieces
 
 
-def _endpiece(frame: Frame, outer: float) -> Shape:
-    y, thick = frame.hinge, max(min(frame.rim * 0.5, 0.04), 0.016)
-    return tube(
-        [(outer - 0.02, y - 0.02, 0), (outer + 0.06, y, -0.01), (outer + 0.075, y, -0.07)],
-        [thick * 1.1, thick, thick],
-    )
+def _endpiece(frame: Frame, points: NDArray[np.float64], middle: tuple[float, float]) -> Shape:
+    """Return what joins the right lens and its temple."""
+    outer, y = float(middle[0] + points[:, 0].max()), frame.hinge
+    beside = points[(points[:, 0] > 0) & (points[:, 1] < y - middle[1] + 0.02)]
+    x = middle[0] + float(beside[np.argmax(beside[:, 1]), 0]) if len(beside) else outer
+    if frame.rim >= 0.034 or frame.brow > 0.03:
+        h = min(frame.temple, 0.08)
+        wedge = [(x - 0.03, y - 1.2 * h), (outer + 0.05, y - 0.8 * h), (outer + 0.09, y - 0.5 * h)]
+        wedge += [(outer + 0.095, y + 0.7 * h), (outer + 0.06, y + h), (x - 0.06, y + 0.9 * h)]
+        return extrude(Outline(wedge, 0.1, 80), frame.depth, min(0.02, frame.depth * 0.5))
+    thick = 0.015
+    path = [(x - 0.01, y - 0.015, 0), (outer + 0.06, y, 0), (outer + 0.08, y, -0.08)]
+    return tube(path, thick)
 
 
 def _temple(frame: Frame, outer: float) -> Shape:
