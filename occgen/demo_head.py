@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .demo_canvas import (
     COLUMNS,
+    ROWS,
     SCALE,
     TOP,
     UNIT,
@@ -24,6 +25,7 @@ from .demo_canvas import (
 )
 from .demo_eyes import EyeShape
 from .demo_hair import lay_beard, lay_brows, lay_hair_behind, lay_hair_front
+from .demo_marks import lay_marks
 from .demo_mouth import MouthShape
 from .demo_person import Person
 
@@ -61,7 +63,7 @@ class Head:
         _lay_ears(canvas, person, widths)
         height = _relief(person, widths)
         face = _face(person, canvas, widths, height)
-        _mark(canvas, person)
+        lay_marks(canvas, person)
         lay_beard(canvas, person, widths)
         lay_brows(canvas, person)
         raised = lay_hair_front(canvas, person)
@@ -124,35 +126,49 @@ def _relief(person: Person, widths: Float32) -> Float32:
     )
     height += profile * (1 - square)
 
-    def bumps(at: float, level: float, sx: float, sy: float, size: float) -> None:
-        part = Window(max(at - 2.7 * sx, 0.1), level - 2.7 * sy, at + 2.7 * sx, level + 2.7 * sy)
-        row = hill(part.u - at, sx, size)
-        if 0 < at < 2.7 * sx:
-            row = row + hill(part.u + at, sx, size)
-        rows, columns = part.where
-        where = rows, slice(columns.start - COLUMNS // 2, columns.stop - COLUMNS // 2)
-        height[where] += hill(part.v - level, sy) * row
-
-    bumps(p.eye_u - 3, p.brow_v + 1.5, 10, 3.6, p.brow_ridge)
-    bumps(p.eye_u - 1, 0, 8.6, 6.0, -p.socket)
-    bumps(p.eye_u - 8.5, 0, 3.6, 5.0, -0.5 * p.socket)
-    bumps(p.eye_u, 0.2, 6.6, 4.0, 2.6)
-    bumps(p.eye_u, 7.2, 5.4, 2.0, 1.2 * p.bag)
-    bumps(p.eye_u, 10.0, 6.5, 1.8, -0.9 * p.bag)
-    bumps(p.cheek - 11, 12, 8, 6.5, p.cheekbone)
-    bumps(p.cheek - 9, 27, 7, 9, -0.9 * p.hollow)
-    bumps(17, 26, 8, 10, 0.6 + 0.5 * max(p.weight, 0))
-    bumps(p.temple - 4, -16, 5, 9, -1.6)
-    bumps(0, -26, 15, 8, 0.9)
-    bumps(0, p.mouth_v - 9, 1.3, 4.4, -0.9 * p.philtrum)
-    bumps(2.6, p.mouth_v - 9, 1.2, 4.4, 0.4 * p.philtrum)
-    bumps(p.mouth_half + 1.0, p.mouth_v, 2.4, 3.0, -0.6)
-    bumps(0, p.mouth_v + p.lip_low + 3.2, 9.5, 2.8, -1.6)
-    bumps(0, p.chin_v - 7, 0.6 * p.chin_wide, 5.0, 1.6 + 0.4 * p.chin_out)
-    bumps(0, p.chin_v - 6, 1.4, 4.5, -1.2 * p.cleft)
+    _raise(height, _hills(p))
     whole = np.concatenate([height[:, ::-1], height], axis=1)
     _raise_nose(whole, p)
     return np.asarray(whole, np.float32)
+
+
+def _hills(p: Person) -> list[tuple[float, ...]]:
+    """Return hills and hollows on each side of the face: u, v, width, height, size."""
+    return [
+        (p.eye_u - 3, p.brow_v + 1.5, 10, 3.6, p.brow_ridge),
+        (p.eye_u - 1, 0, 8.6, 6.0, -p.socket),
+        (p.eye_u - 8.5, 0, 3.6, 5.0, -0.5 * p.socket),
+        (p.eye_u, 0.2, 6.6, 4.0, 2.6),
+        (p.eye_u, 7.2, 5.4, 2.0, 1.2 * p.bag),
+        (p.eye_u, 10.0, 6.5, 1.8, -0.9 * p.bag),
+        (p.cheek - 11, 12, 8, 6.5, p.cheekbone),
+        (p.cheek - 9, 27, 7, 9, -0.9 * p.hollow),
+        (17, 26, 8, 10, 0.6 + 0.5 * max(p.weight, 0)),
+        (p.temple - 4, -16, 5, 9, -1.6),
+        (0, -26, 15, 8, 0.9),
+        (0, p.mouth_v - 9, 1.3, 4.4, -0.9 * p.philtrum),
+        (2.6, p.mouth_v - 9, 1.2, 4.4, 0.4 * p.philtrum),
+        (p.mouth_half + 1.0, p.mouth_v, 2.4, 3.0, -0.6),
+        (0, p.mouth_v + p.lip_low + 3.2, 9.5, 2.8, -1.6),
+        (0, p.chin_v - 7, 0.6 * p.chin_wide, 5.0, 1.6 + 0.4 * p.chin_out),
+        (0, p.chin_v - 6, 1.4, 4.5, -1.2 * p.cleft),
+    ]
+
+
+def _raise(height: Float32, hills: list[tuple[float, ...]]) -> None:
+    """Add hills to the right half of the face."""
+    u, v = axes()
+    at, level, across, down, size = np.array(hills, np.float32).T[:, :, None]
+    columns = u[:, COLUMNS // 2 :]
+    row = hill(columns - at, across) + np.where(at > 0, hill(columns + at, across), 0)
+    column = hill(v[:, 0] - level, down) * size
+    ends = [
+        np.minimum(np.maximum((level + side * 2.83 * down - TOP) * SCALE, 0), ROWS).astype(int)
+        for side in (-1, 1)
+    ]
+    for number, (first, last) in enumerate(zip(*ends, strict=True)):
+        rows = slice(int(first[0]), int(last[0]) + 1)
+        height[rows] += column[number, rows, None] * row[number]
 
 
 def _raise_nose(height: Float32, p: Person) -> None:
@@ -261,73 +277,6 @@ def _face(p: Person, canvas: Canvas, widths: Float32, height: Float32) -> Float3
     tones = [tone * shade for tone in p.skin]
     canvas.over(part, share[part.where], tones, (across, down, 1.0, oily))
     return share
-
-
-def _mark(canvas: Canvas, p: Person) -> None:
-    """Colour the skin: redness, shadows about the eyes, nostrils, lines, moles, freckles."""
-    red = np.array([1.0, 1 - 0.22 * p.ruddy, 1 - 0.18 * p.ruddy], np.float32)
-    canvas.dab(20, 19, 8.5, 8, red, twice=True)
-    canvas.dab(0, p.nose_v - 1, 5, 4.5, red * np.float32(0.98))
-    canvas.dab(0, p.chin_v - 6, 8, 5, 0.5 + 0.5 * red)
-    canvas.dab(0, -24, 22, 9, (1.05, 1.05, 1.03))
-    tired = 0.10 + 0.22 * p.age
-    canvas.dab(p.eye_u - 1, 5.0, 7.0, 3.2, (1 - 0.8 * tired, 1 - tired, 1 - 0.9 * tired), True)
-    canvas.dab(p.eye_u - 5, -2.5, 5.5, 4.0, (0.88, 0.80, 0.80), True)
-    canvas.dab(p.eye_u + 1, -3.0, 8.5, 3.4, (0.92, 0.85, 0.84), True)
-    side, tip = p.nose_wide, p.nose_v
-    canvas.dab(side + 0.4, tip + 1.6, 1.3, 3.0, (0.78, 0.66, 0.64), True)
-    canvas.dab(0.46 * side + 0.3, tip + 3.6, 1.7, 0.6 + 0.5 * p.nostril, (0.22, 0.12, 0.12), True)
-    canvas.dab(0, tip + 5.2, 0.75 * side, 1.6, (0.84, 0.76, 0.76))
-    _wrinkle(canvas, p)
-    for u, v, size in p.moles:
-        canvas.dab(u, v, size, size, (0.32, 0.24, 0.22))
-    if p.freckles > 0.05:
-        part = Window(-30, 0, 30, 32)
-        spots = smooth(noise("blob", p.grain[1], *part.shape), 0.9, 1.7)
-        amount = hill(part.u, 19) * hill(part.v - 15, 9) * spots * p.freckles
-        canvas.tint(part, np.asarray(amount, np.float32), (0.62, 0.48, 0.40))
-
-
-def _wrinkle(canvas: Canvas, p: Person) -> None:
-    """Darken the folds beside the mouth, lines on the forehead and about the eyes."""
-    side, tip = p.nose_wide, p.nose_v
-    fold = [
-        (side + 1.0, tip - 0.5),
-        (side + 5.5, tip + 6),
-        (p.mouth_half + 3.5, p.mouth_v - 5),
-        (p.mouth_half + 4.0, p.mouth_v + 2),
-    ]
-    corner = p.eye_u + p.eye_half + 1.5
-    feet = [
-        [(corner, 0.6 * dv), (corner + 3.0, dv), (corner + 5.5, 1.4 * dv)]
-        for dv in (-2.0, 0.8, 3.6)
-    ]
-    brow = [[(0.0, level), (8.0, level), (17.0, level + 1)] for level in (-29.0, -24.5, -20.0)]
-    _lines(canvas, Window(-28, 14, 28, 50), [fold], 1.3, 0.03 + 0.40 * p.folds)
-    _lines(canvas, Window(-38, -32, 38, 8), [*feet, *brow], 0.65, p.wrinkles)
-
-
-def _lines(
-    canvas: Canvas,
-    part: Window,
-    lines: list[list[tuple[float, float]]],
-    width: float,
-    dark: float,
-) -> None:
-    """Darken the skin along soft lines and their mirror images."""
-    if dark < 0.03:
-        return
-    origin = np.array([part.u[0, 0], part.v[0, 0]])
-    drawn: NDArray[np.uint8] = np.zeros(part.shape, np.uint8)
-    places = [
-        np.rint((np.array(line) * (side, 1) - origin) * SCALE * 16).astype(np.int32)
-        for line in lines
-        for side in (-1, 1)
-    ]
-    cv2.polylines(drawn, places, False, 255, 1, cv2.LINE_AA, 4)
-    sigma = 0.7 * width * SCALE
-    soft = cv2.GaussianBlur(drawn, (0, 0), sigma) * np.float32(2.2 * sigma / 255)
-    canvas.tint(part, np.minimum(soft, 1) * np.float32(min(dark, 0.9)), (0.66, 0.52, 0.50))
 
 
 def _depth(p: Person) -> Float32:

@@ -1,6 +1,9 @@
 """Demo faces: the same everywhere, exact points, people spread over the whole face."""
 
+import os
 import pickle
+import subprocess
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -167,6 +170,34 @@ def test_the_same_numbers_give_the_same_picture() -> None:
         assert np.array_equal(first.image, face.image)
         assert np.array_equal(first.landmarks, face.landmarks)
     assert np.array_equal(first.landmarks, other.landmarks(3, 5))
+
+
+def test_pictures_do_not_depend_on_the_processor() -> None:
+    """Without its vector instructions a processor draws the same bytes."""
+    script = (
+        "import hashlib; from occgen.demo import DemoFaces\n"
+        "digest = hashlib.blake2b()\n"
+        "for n in range(24): digest.update(DemoFaces(seed=3).draw(n, n).image.tobytes())\n"
+        "print(digest.hexdigest())"
+    )
+    plain = {"NPY_DISABLE_CPU_FEATURES": "X86_V3", "OPENCV_CPU_DISABLE": "AVX2,FMA3,AVX,FP16"}
+    found = []
+    for disabled in ({}, plain):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script],
+            env=os.environ | disabled,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(done.stdout.splitlines()[-1])
+    assert found[0] == found[1]
+
+
+def test_points_stay_as_they_were_published() -> None:
+    """A change of the drawing moves them; say so in the changelog."""
+    expected = [[28.91, 52.84], [67.63, 51.88], [47.61, 71.67], [33.75, 91.87], [62.23, 91.25]]
+    assert np.abs(DemoFaces().landmarks(2, 1) - expected).max() < 0.01
 
 
 def test_numbers_and_seed_change_the_picture() -> None:
