@@ -1,5 +1,6 @@
 """Light on a surface: one lamp, a fill, a sky; all sums are of linear light."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from .materials import Colour, Material
 from .shapes import Float32, Shape
 
-__all__ = ["Light", "encode", "linear", "normals", "shade"]
+__all__ = ["Light", "encode", "linear", "normals", "shade", "slope", "unit"]
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -138,11 +139,17 @@ def shade(
 
 def normals(shape: Shape, p: Float32, reach: float) -> Float32:
     """Return unit normals of a shape at points (N, 3), from four distances `reach` away."""
+    return unit(slope(shape, p, reach))
+
+
+def slope(field: Callable[[Float32], Float32], p: Float32, reach: float) -> Float32:
+    """Return the gradient (N, 3) of a field at points, from four values around each."""
     corners = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], np.float32)
-    total = np.zeros((3, len(p)), np.float32).T
+    total = np.zeros((3, len(p)), np.float32)
     for corner in corners:
-        total += corner * shape(p + corner * np.float32(reach))[:, None]
-    return unit(total)
+        value = field(np.asarray((p.T + (corner * np.float32(reach))[:, None]).T))
+        total += corner[:, None] * value
+    return np.asarray(total.T / np.float32(4 * reach))
 
 
 def unit(v: Float32) -> Float32:

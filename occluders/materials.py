@@ -127,22 +127,27 @@ class Noise:
         return result * np.float32(1.4 / self.total)
 
     def _lattice(self, q: Float32) -> Float32:
-        side = self._SIDE
-        whole = np.floor(q)
-        f = q - whole
-        f = f * f * (3 - 2 * f)
-        low = whole.astype(np.int32) & (side - 1)
-        high = (low + 1) & (side - 1)
-        value = np.zeros(len(q), np.float32)
-        for corner in range(8):
-            index = np.zeros(len(q), np.int32)
-            share = np.ones(len(q), np.float32)
-            for axis in range(3):
-                upper = corner >> axis & 1
-                index = index * side + (high if upper else low)[:, axis]
-                share = share * (f[:, axis] if upper else 1 - f[:, axis])
-            value += self.table[index] * share
-        return value
+        last, wide, layer = self._SIDE - 1, self._SIDE, self._SIDE**2
+        sides = []
+        for axis in range(3):
+            column = np.ascontiguousarray(q[:, axis])
+            whole = np.floor(column)
+            f = column - whole
+            low = whole.astype(np.int32) & last
+            sides.append((low, (low + 1) & last, f * f * (3 - 2 * f)))
+        (x0, x1, fx), (y0, y1, fy), (z0, z1, fz) = sides
+        first, second = x0 * layer, x1 * layer
+
+        def line(start: NDArray[np.int32]) -> Float32:
+            low, high = self.table[start + z0], self.table[start + z1]
+            return np.asarray(low + (high - low) * fz)
+
+        def sheet(start: NDArray[np.int32]) -> Float32:
+            low, high = line(start + y0 * wide), line(start + y1 * wide)
+            return np.asarray(low + (high - low) * fy)
+
+        near, far = sheet(first), sheet(second)
+        return np.asarray(near + (far - near) * fx)
 
 
 def blend(first: Pattern, second: Pattern, share: Field) -> Pattern:

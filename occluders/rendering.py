@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import OccluderInputError
-from .lighting import Light, encode, normals, shade, unit
-from .materials import Bump
+from .lighting import Light, encode, normals, shade, slope, unit
 from .shapes import Float32, rotation
 from .tracing import REACH, Part, Placed, Scene, approach, march, occlusion, points, shadow
 
@@ -242,7 +241,8 @@ def _lit(
         flat[away] *= -1
         n = flat
         if material.bump is not None:
-            n = unit(flat - _slope(material.bump, p, flat, pixel * 0.35))
+            rise = slope(material.bump, p, pixel * 0.35)
+            n = unit(flat - rise + flat * (rise * flat).sum(axis=1, keepdims=True))
         sky = occlusion(scene, p, flat)
         lamp = shadow(scene, light, p, flat, pixel)
         colour, alpha = shade(p, n, view, material, light, sky, lamp)
@@ -250,17 +250,6 @@ def _lit(
         straight = encode(np.asarray(colour / solid * light.exposure, np.float32))
         result[rows] = np.concatenate([straight * alpha[:, None], alpha[:, None]], axis=1)
     return result
-
-
-def _slope(bump: Bump, p: Float32, n: Float32, reach: float) -> Float32:
-    """Return the gradient of a relief along the surface, (N, 3)."""
-    raw = np.zeros((3, len(p)), np.float32).T
-    step = np.float32(reach)
-    for axis in range(3):
-        offset = np.zeros(3, np.float32)
-        offset[axis] = step
-        raw[:, axis] = (bump(p + offset) - bump(p - offset)) / (2 * step)
-    return np.asarray(raw - n * (raw * n).sum(axis=1, keepdims=True))
 
 
 def _silhouette(

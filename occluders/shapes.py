@@ -102,16 +102,23 @@ def tube(path: ArrayLike, radius: float | Sequence[float]) -> Shape:
     """
     points = np.asarray(path, np.float32)
     radii = np.broadcast_to(np.asarray(radius, np.float32), (len(points),))
+    spans = []
+    for k in range(len(points) - 1):
+        along = points[k + 1] - points[k]
+        length = np.float32(max(float(along @ along), 1e-12))
+        spans.append((points[k], along, length, radii[k], radii[k + 1] - radii[k]))
 
     def distance(p: Float32) -> Float32:
+        x, y, z = (np.ascontiguousarray(p[:, axis]) for axis in range(3))
         best = np.full(len(p), np.inf, np.float32)
-        for k in range(len(points) - 1):
-            along = points[k + 1] - points[k]
-            q = p - points[k]
-            share = (q @ along) / np.float32(max(float(along @ along), 1e-12))
-            share = np.clip(share, 0, 1)
-            gap = _norm(q - share[:, None] * along)
-            np.minimum(best, gap - (radii[k] + share * (radii[k + 1] - radii[k])), out=best)
+        for start, along, length, thin, more in spans:
+            dx, dy, dz = x - start[0], y - start[1], z - start[2]
+            share = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / length, 0, 1)
+            dx -= share * along[0]
+            dy -= share * along[1]
+            dz -= share * along[2]
+            gap = np.sqrt(dx * dx + dy * dy + dz * dz)
+            np.minimum(best, gap - (thin + share * more if more else thin), out=best)
         return best
 
     return distance

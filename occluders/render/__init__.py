@@ -7,12 +7,14 @@ import numpy as np
 from ..errors import OccluderInputError
 from ..rendering import Rendered
 from .eyeglasses import eyeglasses
+from .face_mask import face_mask
 from .sunglasses import sunglasses
 
 __all__ = ["KINDS", "render"]
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
     "eyeglasses": eyeglasses,
+    "face_mask": face_mask,
     "sunglasses": sunglasses,
 }
 """Category to the function that draws parameters from a generator and renders a member."""
