@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import OccluderInputError
 from ..rendering import Rendered
+from .eye_mask import eye_mask
 from .eyeglasses import eyeglasses
 from .face_mask import face_mask
 from .sunglasses import sunglasses
@@ -13,6 +14,7 @@ from .sunglasses import sunglasses
 __all__ = ["KINDS", "render"]
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
+    "eye_mask": eye_mask,
     "eyeglasses": eyeglasses,
     "face_mask": face_mask,
     "sunglasses": sunglasses,
