@@ -197,7 +197,7 @@ def _sample(
 ) -> tuple[Float32, NDArray[np.int64]]:
     """Return premultiplied sRGB and alpha of one ray a pixel, and a number of what it hit."""
     origin, aim = grid.rays(camera, index, sub)
-    precision = grid.pixel * 0.1
+    precision = grid.pixel * 0.04
     t, solid = march(scene, scene.solid, origin, aim, start[0][index], precision)
     result = _lit(scene, light, scene.solid, origin, aim, t, solid, grid.pixel)
     number = solid + 1
@@ -213,7 +213,7 @@ def _sample(
         over += sheet * (1 - over[:, 3:])
         number = number * (len(scene.glass) + 2) + pane + 1
         if layer + 1 < glass_layers:
-            begin = depth + np.float32(4 * precision)
+            begin = depth + np.float32(8 * precision)
     return over + result * (1 - over[:, 3:]), number
 
 
@@ -236,7 +236,7 @@ def _lit(
             continue
         p = points(origin[rows], aim[rows], t[rows])
         view = -aim[rows]
-        flat = normals(part.shape, p, pixel * 0.35)
+        flat = normals(part.shape, p, pixel * 0.03)
         away = (flat * view).sum(axis=1) < 0
         flat[away] *= -1
         n = flat

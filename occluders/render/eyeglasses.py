@@ -29,7 +29,7 @@ def eyeglasses(rng: np.random.Generator, size: int = 176) -> Rendered:
         Longest side in pixels.
     """
     style = str(rng.choice(["acetate", "metal", "browline", "half", "rimless"], p=_SHARES))
-    light, camera = Light.draw(rng), Camera.draw(rng, yaw=14, pitch=6, roll=2)
+    light, camera = Light.draw(rng), Camera.draw(rng, yaw=18, pitch=6, roll=2)
     trim = wire(rng)
     front = sides = trim
     brow = None
@@ -56,7 +56,7 @@ def eyeglasses(rng: np.random.Generator, size: int = 176) -> Rendered:
     return render_scene(parts, camera=camera, light=light, size=size, anchors=eyes())
 
 
-_SHARES = [0.42, 0.25, 0.11, 0.11, 0.11]
+_SHARES = [0.44, 0.26, 0.12, 0.11, 0.07]
 
 
 def acetate(rng: np.random.Generator) -> Material:

@@ -66,7 +66,7 @@ OUTLINES = (*_SUPER, *_CORNERS, "hexagon")
 _LEVEL = -0.04  # of the middles of the lenses
 Flat = Callable[[Float32, Float32], Float32]
 
-_GROUND = Material(albedo=plain((0.75, 0.8, 0.8)), gloss=0.7, opacity=0.35, is_glass=True)
+_GROUND = Material(albedo=plain((0.75, 0.8, 0.8)), gloss=0.7, opacity=0.5, is_glass=True)
 _SILICONE = Material(albedo=plain((0.85, 0.82, 0.76)), gloss=0.5, opacity=0.45, is_glass=True)
 _CURVE = 0.09  # the front bends backwards by this times x squared
 
