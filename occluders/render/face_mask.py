@@ -111,7 +111,7 @@ def _loops(rng: np.random.Generator, high: Point, low: Point, thick: float) -> l
         for (x, y), bow in ((high, 0.05 + sag), (low, -0.1 - sag)):
             start = np.array([x * side, y, _cheek(x) + 0.05])
             end = ear + np.array([0, 0.1 if bow > 0 else -0.12, 0])
-            mid = (start + end) / 2 + (0.07 * side, bow, 0.05)
+            mid = (start + end) / 2 + (0.04 * side, bow, 0.05)
             parts.append(Part(tube(spline([start, mid, end], 4), thick), cloth(plain(tone), rng)))
     return parts
 
@@ -124,7 +124,7 @@ def _surgical(rng: np.random.Generator) -> list[Part]:
     """Return a pleated mask with bound edges, a nose wire and ear loops."""
     name = str(rng.choice(list(_FLAT), p=[0.36, 0.16, 0.16, 0.1, 0.1, 0.06, 0.06]))
     drop = 0.42 if rng.random() < 0.18 else 0.0
-    top, wide = -0.1 - drop - rng.uniform(0, 0.08), rng.uniform(0.74, 0.86)
+    top, wide = -0.1 - drop - rng.uniform(0, 0.08), rng.uniform(0.68, 0.8)
     low = -1.5 - 0.1 * rng.random() - 0.25 * drop
     side = rng.uniform(-0.52, -0.4) - 0.6 * drop
     right = [
@@ -172,7 +172,7 @@ def _surgical(rng: np.random.Generator) -> list[Part]:
 def _cloth(rng: np.random.Generator) -> list[Part]:
     """Return a sewn mask with a seam down its middle, a print, hems and loops."""
     drop = 0.42 if rng.random() < 0.15 else 0.0
-    top, wide = -0.12 - drop - rng.uniform(0, 0.1), rng.uniform(0.7, 0.86)
+    top, wide = -0.12 - drop - rng.uniform(0, 0.1), rng.uniform(0.66, 0.8)
     low, side = -1.47 - 0.12 * rng.random() - 0.25 * drop, rng.uniform(-0.55, -0.42) - 0.6 * drop
     sharp = rng.uniform(0.5, 0.8)
     right = [

@@ -166,7 +166,7 @@ def _bands(rng: np.random.Generator, wide: float) -> list[Part]:
     for side in (-1, 1):
         for start_y, end_y in ((-0.8, 0.12), (-1.02, -0.72)):
             start = ((wide - 0.03) * side, start_y, 0.0)
-            middle = (0.88 * side, (start_y + end_y) / 2, -0.42)
+            middle = (0.83 * side, (start_y + end_y) / 2, -0.42)
             end = (EAR[0] * side, end_y, EAR[2])
             parts.append(Part(tube(spline([start, middle, end], 4), 0.024), elastic))
     return parts
