@@ -75,13 +75,19 @@ def _distance(placed: Placed, p: Float32, cap: float) -> tuple[Float32, NDArray[
     """Return the distance to the nearest part, at most `cap`, and its index or -1."""
     best = np.full(len(p), cap, np.float32)
     which = np.full(len(p), -1, np.int64)
+    x, y, z = (np.ascontiguousarray(p[:, axis]) for axis in range(3))
     for k, (part, (middle, half)) in enumerate(placed):
-        q = np.abs(p - middle) - half
-        lower = np.maximum(np.maximum(q[:, 0], q[:, 1]), q[:, 2])  # never above the distance
+        lower = np.abs(x - middle[0]) - half[0]  # never above the distance
+        for column, centre, reach in ((y, middle[1], half[1]), (z, middle[2], half[2])):
+            other = column - centre
+            np.abs(other, out=other)
+            other -= reach
+            np.maximum(lower, other, out=lower)
         rows = np.flatnonzero(lower < best)
         if not len(rows):
             continue
-        distance = part.shape(p if len(rows) == len(p) else _take(p, rows))
+        inside = p if len(rows) == len(p) else np.stack([x[rows], y[rows], z[rows]]).T
+        distance = part.shape(inside)
         closer = distance < best[rows]
         best[rows[closer]] = distance[closer]
         which[rows[closer]] = k
@@ -182,7 +188,3 @@ def _bounds(shape: Shape, extent: float) -> tuple[Float32, Float32] | None:
 def points(origin: Float32, aim: Float32, t: Float32) -> Float32:
     """Return origin + t * aim with each coordinate contiguous."""
     return np.asarray((origin.T + t * aim.reshape(-1, 3).T).T)
-
-
-def _take(p: Float32, rows: NDArray[np.int64]) -> Float32:
-    return np.asarray(np.ascontiguousarray(p.T)[:, rows].T)
