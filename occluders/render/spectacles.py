@@ -274,12 +274,11 @@ def _endpiece(frame: Frame, points: NDArray[np.float64], middle: tuple[float, fl
 
 
 def _temple(frame: Frame, outer: float) -> Shape:
-    """Return the right temple: a strip that runs back, flares, and bends down behind the ear."""
+    """Return the right temple: a strip that runs back, flares, and ends at the ear."""
     h, start = frame.temple, frame.hinge - 0.01
     side = [
-        (0.05, start + h), (-0.3, start + 0.9 * h), (-0.95, start + 0.05 + 0.7 * h),
-        (-1.2, start - 0.02), (-1.4, start - 0.32), (-1.34, start - 0.34),
-        (-1.1, start - 0.06), (-0.9, start - 0.02 - 0.6 * h), (-0.3, start - 0.8 * h),
+        (0.05, start + h), (-0.3, start + 0.9 * h), (-0.9, start + 0.05 + 0.7 * h),
+        (-1.0, start + 0.03), (-0.9, start - 0.02 - 0.6 * h), (-0.3, start - 0.8 * h),
         (0.05, start - h),
     ]  # fmt: skip
     strip = Outline(side, cells=120)
