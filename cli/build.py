@@ -21,7 +21,11 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 
 @command("build", "occgen build --dataset demo --scale 2.0 --limit 200")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), help="What to occlude.")
-@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@click.option(
+    "--root",
+    metavar="DIR",
+    help="Where it lies; of demo, how much: 500x16@1.  [default: $OCCGEN_DATA/NAME]",
+)
 @click.option("--out", metavar="DIR", help="The set's own folder.  [default: ./Occ-NAME-S]")
 @click.option(
     "--scale",

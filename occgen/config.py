@@ -66,7 +66,7 @@ class BuildConfig:
     dataset: str
     """Name of the data set, a key of `DATASETS`."""
     root: str | None = None
-    """Where the data set lies; None for $OCCGEN_DATA/NAME."""
+    """Where the data set lies; None for $OCCGEN_DATA/NAME. Of demo: IDENTITIESxIMAGES[@SEED]."""
     out: str | None = None
     """Folder of the finished set; None for ./Occ-NAME-S."""
     scale: float | str = 1.0

@@ -33,7 +33,7 @@ def open_source(
     dataset : str
         A key of `occgen.config.DATASETS`.
     root : str, optional
-        Where it lies; by default ``$OCCGEN_DATA/NAME``.
+        Where it lies; by default ``$OCCGEN_DATA/NAME``. Of demo, IDENTITIESxIMAGES[@SEED].
     recipe : path, optional
         A recipe file: only the pictures it lists are given, in its order.
 
@@ -46,7 +46,7 @@ def open_source(
     if recipe:
         return ListedSource(open_source(dataset, root), Path(recipe))
     if dataset == "demo":
-        return DemoSource()
+        return DemoSource.parse(root)
     if dataset == "folder":
         return FolderSource(find_root(dataset, root))
     if dataset == "lfw":

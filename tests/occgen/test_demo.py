@@ -21,7 +21,7 @@ from occgen.demo_canvas import hill, loft, noise, smooth, step
 from occgen.demo_head import Head
 from occgen.demo_person import Person, Picture
 from occgen.demo_scene import Scene
-from occgen.errors import InputError
+from occgen.errors import DataError, InputError
 from occgen.landmarks import fit_similarity, template
 from occgen.seeding import Stream
 from occgen.sources.demo import DemoSource
@@ -262,6 +262,23 @@ def test_a_source_may_hold_any_number_of_people() -> None:
     assert source.read(refs[-1].key)[:2] == b"\xff\xd8"
     points = source.landmarks(refs[-1].key, 112, 112)
     assert np.abs(points - template(112, 112)).max() < 12
+
+
+def test_a_text_names_the_drawn_people() -> None:
+    first, second = DemoSource.parse("3x2"), DemoSource.parse("3x2@7")
+    assert [ref.key for ref in first.refs()][-1] == "person-00002/0001.jpg"
+    assert [ref.key for ref in second.refs()][-1] == "person-7-00002/0001.jpg"
+    assert first.read("person-00002/0001.jpg") != second.read("person-7-00002/0001.jpg")
+    assert DemoSource.parse(None).count() == 1000
+    for key in ("person-00003/0000.jpg", "person-00000/0002.jpg", "person-7-00000/0000.jpg"):
+        with pytest.raises(DataError, match="no such drawn face"):
+            first.read(key)
+
+
+@pytest.mark.parametrize("spec", ["", "3", "0x4", "3x", "3x2@", "-1x2", "3x2@x", "faces"])
+def test_a_text_of_another_form_is_refused(spec: str) -> None:
+    with pytest.raises(InputError, match="IDENTITIESxIMAGES"):
+        DemoSource.parse(spec)
 
 
 def test_bumps_and_curves() -> None:
