@@ -1,8 +1,9 @@
 """`occgen build`: make an occluded set."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,9 +11,15 @@ from occgen.config import DATASETS, BuildConfig
 from occgen.regions import REGIONS
 
 from .boundary import command
-from .options import jobs_option, json_option, seed_option
+from .options import existing_path, jobs_option, json_option, seed_option
+
+if TYPE_CHECKING:
+    from occgen.engine import BuildReport
 
 __all__ = ["build_command"]
+
+# What may be said beside a recipe: where things lie and how the work is done.
+_BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "overwrite")
 
 
 def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -91,8 +98,12 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     help="Shards, or pictures in folders with labels.csv.",
 )
 @click.option("--compat", type=click.Choice(["published"]), help="Repeat the published rounding.")
-@click.option("--recipe-only", is_flag=True, help="Write the recipe alone, no picture.")
-@click.option("--recipe", type=click.Path(path_type=Path), help="Remake the set of a recipe.")
+@click.option("--recipe-only", is_flag=True, help="Write OUT.recipe alone, no picture.")
+@click.option(
+    "--recipe",
+    type=existing_path(folder=False),
+    help="Remake the set of a recipe from your own copy of its pictures at --root.",
+)
 @click.option("--backend", type=click.Choice(["loky"]), default="loky", show_default=True)
 @click.option("--strict", is_flag=True, help="Stop at the first bad picture.")
 @click.option(
@@ -103,7 +114,9 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @seed_option
 @jobs_option
 @json_option
+@click.pass_context
 def build_command(
+    ctx: click.Context,
     dry_run: bool,
     as_json: bool,
     format_: str,
@@ -112,16 +125,106 @@ def build_command(
     **options: Any,
 ) -> None:
     """Make an occluded set, in parallel; run again, it goes on where it stopped."""
-    if options["dataset"] is None and recipe is None:
+    _check_together(ctx, recipe, recipe_only, dry_run)
+    if recipe is not None:
+        _remake(recipe, options, as_json)
+        return
+    if options["dataset"] is None:
         raise click.UsageError("--dataset NAME is needed; --dataset demo needs no files")
     options["exclude_occluders"] = options["exclude_occluders"] or ()
     config = BuildConfig(format=format_, **options)
-    from occgen.engine import build
+    if dry_run:
+        _say_estimate(config, as_json)
+    elif recipe_only:
+        _write_recipe(config, as_json)
+    else:
+        from occgen.engine import build
+
+        from .progress import build_progress
+
+        with build_progress() as on_progress:
+            report = build(config, on_progress)
+        _say_report(report, as_json)
+
+
+def _check_together(
+    ctx: click.Context, recipe: Path | None, recipe_only: bool, dry_run: bool
+) -> None:
+    """Raise UsageError where options do not go together."""
+    if dry_run + recipe_only + (recipe is not None) > 1:
+        raise click.UsageError("only one of --dry-run, --recipe-only and --recipe can be given")
+    if recipe is None:
+        return
+    fixed = [
+        option.opts[0]
+        for option in ctx.command.params
+        if option.name not in (*_BESIDE_RECIPE, "recipe", "as_json", "debug")
+        and ctx.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if fixed:
+        raise click.UsageError(f"{fixed[0]} cannot be given with --recipe, which fixes it")
+
+
+def _remake(recipe: Path, options: dict[str, Any], as_json: bool) -> None:
+    from occgen.recipe import build_from_recipe
+
+    from .progress import build_progress
+
+    taken = {name: options[name] for name in _BESIDE_RECIPE if name in options}
+    with build_progress() as on_progress:
+        report = build_from_recipe(recipe, **taken, on_progress=on_progress)
+    _say_report(report, as_json)
+
+
+def _write_recipe(config: BuildConfig, as_json: bool) -> None:
+    from occgen.recipe import write_recipe
+    from occgen.recipe_file import Recipe
 
     from .progress import build_progress
 
     with build_progress() as on_progress:
-        report = build(config, on_progress)
+        path = write_recipe(config, on_progress)
+    header, size = Recipe(path).header, path.stat().st_size
+    share = size / max(header["bytes"], 1)
+    if as_json:
+        names = ("name", "images", "skipped", "digest")
+        record = {"recipe": str(path), "bytes": size, "share": round(share, 6)}
+        click.echo(json.dumps(record | {name: header[name] for name in names}))
+        return
+    click.echo(
+        f"{path}: recipe of {header['images']} images, {size / 1e3:.1f} kB, {share:.2%} of the "
+        f"set's {header['bytes'] / 1e6:.1f} MB, {header['skipped']} skipped"
+    )
+    click.echo(f"digest {header['digest']}")
+    click.echo(f"remake it: occgen build --recipe {path} --root DIR")
+
+
+def _say_estimate(config: BuildConfig, as_json: bool) -> None:
+    from occgen.estimate import estimate
+
+    found = estimate(config)
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+        return
+    click.echo(
+        f"{found.out} would hold {found.images} images of {found.identities} identities, "
+        f"{found.height} x {found.width} (height x width), in {found.shards} shards"
+    )
+    room = "" if found.free_bytes > found.bytes else "; NOT ENOUGH ROOM"
+    click.echo(
+        f"about {found.bytes / 1e6:.1f} MB, {found.free_bytes / 1e9:.1f} GB are free{room}; "
+        f"about {found.seconds:.0f} s with --jobs {found.jobs}"
+    )
+    for key, reason in found.unusable:
+        click.echo(f"would be left out: {key}: {reason}")
+    if found.is_complete:
+        click.echo(f"{found.out} holds a finished set already")
+    elif found.standing_shards:
+        click.echo(f"{found.out} holds {found.standing_shards} shards already")
+    click.echo(f"{found.sampled} images were made in memory to tell; nothing was written")
+
+
+def _say_report(report: "BuildReport", as_json: bool) -> None:
     manifest = report.manifest
     if as_json:
         summary = {

@@ -326,7 +326,8 @@ def _compare(order: WorkOrder, index: int) -> tuple[int, list[tuple[str, str]]]:
             if checksum(source.inner.read(key)) != known.tobytes():
                 wrong.append((key, _DIFFERS))
         except DataError as error:
-            wrong.append((key, f"missing ({error})"))
+            is_gone = isinstance(error.__cause__, FileNotFoundError)
+            wrong.append((key, "missing" if is_gone else f"missing ({error})"))
     return index, wrong
 
 
