@@ -41,7 +41,7 @@ __all__ = [
 
 Float32 = NDArray[np.float32]
 Shape = Callable[[Float32], Float32]
-Vector = Sequence[float]
+Vector = ArrayLike
 
 
 def sphere(centre: Vector, radius: float) -> Shape:
@@ -88,10 +88,11 @@ def plane(normal: Vector, offset: float) -> Shape:
 
 def capsule(start: Vector, end: Vector, radius: float, end_radius: float | None = None) -> Shape:
     """Return a rod with round ends; with another `end_radius` it tapers (first order then)."""
-    return tube([start, end], [radius, radius if end_radius is None else end_radius])
+    ends = np.stack([_vector(start), _vector(end)])
+    return tube(ends, [radius, radius if end_radius is None else end_radius])
 
 
-def tube(path: ArrayLike, radius: float | Sequence[float]) -> Shape:
+def tube(path: ArrayLike, radius: ArrayLike) -> Shape:
     """Return a rod along a polyline.
 
     Parameters

@@ -9,6 +9,7 @@ from ..rendering import Rendered
 from .eye_mask import eye_mask
 from .eyeglasses import eyeglasses
 from .face_mask import face_mask
+from .hand import hand
 from .sunglasses import sunglasses
 
 __all__ = ["KINDS", "render"]
@@ -17,6 +18,7 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
     "eye_mask": eye_mask,
     "eyeglasses": eyeglasses,
     "face_mask": face_mask,
+    "hand": hand,
     "sunglasses": sunglasses,
 }
 """Category to the function that draws parameters from a generator and renders a member."""

@@ -8,6 +8,8 @@ from occluders.errors import OccluderInputError
 from occluders.lighting import Light
 from occluders.materials import HOLDOUT, Material, glass, plain, plastic
 from occluders.render import KINDS, render
+from occluders.render.hand import hand
+from occluders.render.poses import POSES
 from occluders.rendering import Camera, Part, render_scene
 from occluders.shapes import box, sphere
 
@@ -15,6 +17,8 @@ FLAT = Camera(distance=np.inf)
 EVEN = Light(strength=0.0, fill_strength=0.0, sky=(0.9, 0.9, 0.9), ground=(0.9, 0.9, 0.9))
 CHALK = Material(albedo=plain((0.8, 0.3, 0.2)), gloss=0.0, specular=0.0)
 WORN = ("eye_mask", "eyeglasses", "face_mask", "sunglasses")
+HELD = ("hand",)
+EVERY = WORN + HELD
 
 
 @cache
@@ -110,7 +114,7 @@ def test_unseen_scenes_and_tiny_sizes_are_refused():
         render("hat", np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("category", WORN)
+@pytest.mark.parametrize("category", EVERY)
 def test_two_backgrounds_give_back_alpha(category):
     rgba = member(category, 1).rgba
     dark, light = over(rgba, np.array([30.0, 60, 10])), over(rgba, np.array([230.0, 200, 250]))
@@ -120,7 +124,7 @@ def test_two_backgrounds_give_back_alpha(category):
     assert (np.abs(recovered - rgba[:, :, 3:]) <= 255 / span + 1e-9).all()
 
 
-@pytest.mark.parametrize("category", WORN)
+@pytest.mark.parametrize("category", EVERY)
 def test_border_is_clear_and_tight(category):
     rgba = member(category, 1).rgba
     alpha = rgba[:, :, 3]
@@ -132,14 +136,14 @@ def test_border_is_clear_and_tight(category):
         assert line.any()
 
 
-@pytest.mark.parametrize("category", WORN)
+@pytest.mark.parametrize("category", EVERY)
 def test_the_same_seed_gives_the_same_member(category):
     again = render(category, np.random.default_rng(1), 72)
     np.testing.assert_array_equal(again.rgba, member(category, 1).rgba)
     assert again.anchors == member(category, 1).anchors
 
 
-@pytest.mark.parametrize("category", WORN)
+@pytest.mark.parametrize("category", EVERY)
 def test_members_differ(category):
     small = []
     for seed in (1, 2):
@@ -179,5 +183,54 @@ def test_lenses_let_through():
 
 
 def test_every_kind_is_named_as_its_function():
-    assert set(WORN) <= set(KINDS)
+    assert set(EVERY) <= set(KINDS)
     assert all(function.__name__ == name for name, function in KINDS.items())
+
+
+@pytest.mark.parametrize("category", HELD)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_held_things_tell_their_true_size(category, seed):
+    result = member(category, seed)
+    height, width = result.rgba.shape[:2]
+    cover, span, origin = (np.array(result.anchors[k]) for k in ("cover", "span", "origin"))
+    assert (cover >= 0).all()
+    assert cover[0] < width
+    assert cover[1] < height
+    between_eyes = np.hypot(*(span - cover))  # 6.3 cm
+    assert span[0] > cover[0] + 0.9 * between_eyes
+    low, high = TRUE_SIZE[category]
+    assert low < 6.3 * max(height, width) / between_eyes < high
+    assert np.hypot(*(origin - cover)) > 0.3 * between_eyes
+
+
+TRUE_SIZE = {"hand": (11, 34), "cup": (7, 26)}  # cm, with some of the arm
+
+
+@pytest.mark.parametrize("pose", sorted(POSES))
+def test_a_pose_says_what_it_covers(pose):
+    result = hand(np.random.default_rng(3), 64, pose)
+    faces = {"over_mouth": {"mouth"}, "over_eye": {"left_eye", "right_eye"}, "on_cheek": CHEEKS}
+    covered = set(result.anchors) - {"cover", "span", "origin"}
+    assert len(covered) == (1 if pose in faces else 0)
+    assert covered <= faces.get(pose, set())
+    for name in covered:
+        assert result.anchors[name] == result.anchors["cover"]
+        x, y = result.anchors[name]
+        assert result.rgba[round(y), round(x), 3] == 255
+        # the arm comes from below and, of the eyes and cheeks, from their own side
+        assert result.anchors["origin"][1] > y
+
+
+CHEEKS = {"left_cheek", "right_cheek"}
+
+
+def test_fingers_of_a_spread_hand_stand_apart():
+    seen = [hand(np.random.default_rng(seed), 96, "palm").rgba[:, :, 3] > 127 for seed in range(5)]
+    runs = [max(_runs(row) for row in picture) for picture in seen]
+    assert max(runs) >= 4  # four fingers, or with the thumb, crossed by one line
+    fist = hand(np.random.default_rng(0), 96, "fist").rgba[:, :, 3] > 127
+    assert max(_runs(row) for row in fist) <= 3
+
+
+def _runs(row):
+    return int((np.diff(np.pad(row.astype(int), 1)) == 1).sum())
