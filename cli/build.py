@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from occgen.config import DATASETS, BuildConfig
+from occgen.config import DATASETS, DEFAULT_MIX, BuildConfig
 from occgen.regions import REGIONS
 
 from .boundary import command
@@ -42,10 +42,20 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 )
 @click.option(
     "--placement",
-    type=click.Choice(["random", "regions"]),
+    type=click.Choice(["random", "regions", "landmarks", "mixed"]),
     default="random",
     show_default=True,
-    help="Anywhere (Algorithm 1), or filling one of the nine regions.",
+    help="Anywhere (Algorithm 1), filling one of nine regions, worn or held, or a mixture.",
+)
+@click.option(
+    "--mix", metavar="A=1,B=2", help=f"Weights of mixed placement.  [default: {DEFAULT_MIX}]"
+)
+@click.option(
+    "--occluders-per-face",
+    default="1",
+    show_default=True,
+    metavar="N",
+    help="Occluders on a face: 2, or 1:3 to draw a number for each.",
 )
 @click.option("--region", type=click.Choice(list(REGIONS)), help="One.  [default: all, drawn]")
 @click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")

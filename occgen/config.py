@@ -11,7 +11,9 @@ from typing import Any
 from .errors import InputError
 from .regions import REGIONS
 
-__all__ = ["DATASETS", "BuildConfig", "parse_scales"]
+__all__ = ["DATASETS", "DEFAULT_MIX", "BuildConfig", "parse_scales"]
+
+DEFAULT_MIX = "random=1,landmarks=2"
 
 DATASETS = {  # what --dataset understands, and how the paper writes it
     "demo": "Demo",
@@ -29,7 +31,7 @@ DATASETS = {  # what --dataset understands, and how the paper writes it
     "shards": "Shards",
 }
 _CHOICES = {
-    "placement": ("random", "regions"),
+    "placement": ("random", "regions", "landmarks", "mixed"),
     "blend": ("opaque", "alpha"),
     "by": ("box", "mask"),
     "image_size": ("source", "112x96", "112x112"),
@@ -46,6 +48,7 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
 }
 _OPTIONAL = ("limit", "jobs", "group", "area", "max_coverage")
 _MAX_SCALES = 1000
+_MOST_OCCLUDERS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +75,12 @@ class BuildConfig:
     scale: float | str = 1.0
     """Scale of Algorithm 1, > 0, or a range 'start:step:stop' with both ends in."""
     placement: str = "random"
-    """'random' (Algorithm 1) or 'regions' (the nine of Fig. 1)."""
+    """'random' (Algorithm 1), 'regions' (the nine of Fig. 1), 'landmarks' (worn or held where such
+    things are, at true size whatever the scale) or 'mixed' (one of these drawn for each face)."""
+    mix: str | None = None
+    """Weights of mixed placement, 'random=1,landmarks=2'; None for `DEFAULT_MIX`."""
+    occluders_per_face: int | str = 1
+    """How many occluders a face gets, 1 to 8, or 'fewest:most' to draw a number for each face."""
     region: str | None = None
     """One of the nine regions; None draws one for each face."""
     region_jitter: int = 0
@@ -144,6 +152,7 @@ class BuildConfig:
                 object.__setattr__(self, name, values)
         self._take_numbers()
         self._check_numbers()
+        self._check_mixture()
         if isinstance(self.scale, str) and len(self.scales) == 1:
             object.__setattr__(self, "scale", self.scales[0])
         if self.region is not None:
@@ -191,6 +200,29 @@ class BuildConfig:
             if value is not None and not 0 < value <= 1:
                 raise InputError(f"{name} must be above 0 and at most 1, got {value!r}")
 
+    def _check_mixture(self) -> None:
+        """Bring mixture and number of occluders into the one form they have in a manifest."""
+        if self.placement == "mixed":
+            weights = _parse_mix(DEFAULT_MIX if self.mix is None else self.mix)
+            text = ",".join(f"{name}={weight:g}" for name, weight in weights.items())
+            object.__setattr__(self, "mix", text)
+        elif self.mix is not None:
+            raise InputError("mix goes with placement 'mixed'")
+        fewest, most = _parse_counts(self.occluders_per_face)
+        object.__setattr__(
+            self, "occluders_per_face", fewest if fewest == most else f"{fewest}:{most}"
+        )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each placement one of which is drawn for a face."""
+        return {self.placement: 1.0} if self.mix is None else _parse_mix(self.mix)
+
+    @property
+    def occluder_counts(self) -> tuple[int, int]:
+        """Fewest and most occluders of a face that does not stay clean."""
+        return _parse_counts(self.occluders_per_face)
+
     @property
     def scales(self) -> tuple[float, ...]:
         """The scales one of which is drawn for a face."""
@@ -204,6 +236,8 @@ class BuildConfig:
             return f"Mix-{dataset}"
         if self.placement == "regions":
             return f"Occ-{dataset}-{self.region or 'regions'}"
+        if self.placement in ("landmarks", "mixed"):
+            return f"Occ-{dataset}-{self.placement}"
         if self.area is not None:
             return f"Occ-{dataset}-area{self.area:g}"
         return f"Occ-{dataset}-{self.scale}" if len(self.scales) == 1 else f"Occ-{dataset}"
@@ -248,6 +282,43 @@ class BuildConfig:
             return cls(**record)
         except TypeError as error:
             raise InputError(f"not a configuration: {error}") from error
+
+
+def _parse_mix(text: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    try:
+        for part in text.split(","):
+            name, weight = part.split("=")
+            weights[name.strip()] = float(weight)
+    except (ValueError, AttributeError):
+        weights = {}
+    known = ("random", "regions", "landmarks")
+    total = sum(weights.values())
+    if (
+        not set(weights) <= set(known)
+        or not all(0 <= weight < math.inf for weight in weights.values())
+        or not 0 < total < math.inf
+    ):
+        raise InputError(
+            f"mix must be weights of {', '.join(known)}, as {DEFAULT_MIX}; got {text!r}"
+        )
+    return {name: float(f"{weights[name]:g}") for name in known if weights.get(name, 0) > 0}
+
+
+def _parse_counts(value: int | str) -> tuple[int, int]:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        parts = (
+            [int(part) for part in value.split(":")] if isinstance(value, str) else [index(value)]
+        )
+    except (ValueError, TypeError):
+        parts = []
+    if len(parts) not in (1, 2) or not 1 <= parts[0] <= parts[-1] <= _MOST_OCCLUDERS:
+        raise InputError(
+            f"occluders_per_face must be 1 to {_MOST_OCCLUDERS}, or a range as 1:2, got {value!r}"
+        )
+    return parts[0], parts[-1]
 
 
 def parse_scales(text: str) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from .seeding import RandomSource, choose
 
 __all__ = [
     "Placement",
+    "Warp",
     "place_at_random",
     "place_in_region",
     "resized_size",
@@ -26,12 +27,25 @@ Box = tuple[int, int, int, int]
 _CENTRES_TRIED = 64
 
 
+class Warp(NamedTuple):
+    """How the picture of an occluder is turned: from pixels of the face back to its own."""
+
+    size: tuple[int, int]
+    """Width and height the picture is resized to first."""
+    back: tuple[int, ...]
+    """a, b, c, d, e, f of ``x' = a x + b y + c, y' = d x + e y + f``, in 1/65536 of a pixel."""
+
+
 class Placement(NamedTuple):
-    """One occluder and the box it is resized to fill, which may reach beyond the image."""
+    """One occluder and its box, which may reach beyond the image.
+
+    The occluder is resized to fill the box, or, with a `warp`, turned and the box is around it.
+    """
 
     occluder: Occluder
     box: Box
     scale: float  # NaN where the strategy uses none
+    warp: Warp | None = None
 
 
 def resized_size(

@@ -1,16 +1,19 @@
 """One face in, one occluded face out: place, composite, and what the labels need. Pure."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from occluders import Occluder, OccluderLibrary, Resized
 
-from .compositing import paste, paste_mask
+from .compositing import fitted, paste, paste_mask
 from .config import BuildConfig
 from .errors import InputError
 from .geometry import centred_box
 from .placement import Placement, place_at_random, place_in_region, resized_size
 from .seeding import RandomSource, Stream, choose
+from .wearing import face_points, place_several
 
 __all__ = [
     "OccludedFace",
@@ -19,7 +22,6 @@ __all__ = [
     "occlude",
     "occlude_face",
     "occlude_with",
-    "resized_for",
 ]
 
 Box = tuple[int, int, int, int]
@@ -40,7 +42,7 @@ class OccludedFace:
     blend : str
     """
 
-    __slots__ = ("_mask", "blend", "box", "image", "paste_boxes", "placements")
+    __slots__ = ("_mask", "_pasted", "blend", "box", "image", "paste_boxes", "placements")
 
     def __init__(
         self,
@@ -48,9 +50,10 @@ class OccludedFace:
         placements: tuple[Placement, ...],
         paste_boxes: tuple[Box, ...],
         blend: str,
+        pasted: tuple[tuple[Resized, Box], ...],
     ) -> None:
         self.image, self.placements, self.paste_boxes = image, placements, paste_boxes
-        self.blend = blend
+        self.blend, self._pasted = blend, pasted
         self.box = _enclosing(paste_boxes)
         self._mask: NDArray[np.bool_] | None = None
 
@@ -62,8 +65,8 @@ class OccludedFace:
         """(H, W), True where at least half hidden; drawn when first asked for."""
         if self._mask is None:
             self._mask = np.zeros(self.image.shape[:2], np.bool_)
-            for placement in self.placements:
-                paste_mask(self._mask, resized_for(placement), placement.box, self.blend)
+            for resized, box in self._pasted:
+                paste_mask(self._mask, resized, box, self.blend)
         return self._mask
 
     @property
@@ -131,6 +134,7 @@ def occlude_face(
     library: OccluderLibrary,
     config: BuildConfig,
     key: str,
+    landmarks: NDArray[np.float32] | None = None,
 ) -> OccludedFace:
     """Return a face as a build makes it, from the streams of its key.
 
@@ -143,18 +147,26 @@ def occlude_face(
     config : BuildConfig
     key : str
         The image's own key.
+    landmarks : ndarray of float32, shape (5, 2), optional
+        x, y in pixels: left eye, right eye, nose, left and right corner of the mouth as seen;
+        for placement by landmarks, where the paper's template stands in for unknown ones.
 
     Returns
     -------
     OccludedFace
     """
     height, width = image.shape[:2]
-    placements = draw_placements(library, config, key, height, width)
+    placements = draw_placements(library, config, key, height, width, landmarks)
     return occlude_with(image, placements, config.effective_blend)
 
 
 def draw_placements(
-    library: OccluderLibrary, config: BuildConfig, key: str, height: int, width: int
+    library: OccluderLibrary,
+    config: BuildConfig,
+    key: str,
+    height: int,
+    width: int,
+    landmarks: NDArray[np.float32] | None = None,
 ) -> tuple[Placement, ...]:
     """Return what a build pastes on the face of a key; nothing where it stays clean.
 
@@ -165,21 +177,50 @@ def draw_placements(
     key : str
     height, width : int
         Size of the image in pixels.
+    landmarks : ndarray of float32, shape (5, 2), optional
+        As given to `occlude_face`.
 
     Returns
     -------
     tuple of Placement
+        In the order they are pasted: what is worn from the neck up, then what is held.
+
+    Notes
+    -----
+    One stream of the key gives, in this order: whether the face stays clean; of mixed placement
+    the one used; of a range of occluders their number; then the numbers of each placement.
     """
     rng = Stream(config.seed, key, "placement")
     if rng.random() < config.clean_fraction:
         return ()
-    if config.placement == "regions":
+    placement = config.placement
+    if placement == "mixed":
+        placement = _pick(config.weights, rng.random())
+    fewest, most = config.occluder_counts
+    count = fewest if fewest == most else fewest + choose(rng, most - fewest + 1)
+    if placement == "landmarks":
+        face = face_points(landmarks, height, width)
+        return place_several(library, count, face, height, width, rng)
+    if placement == "regions":
         jitter = config.region_jitter
-        placed = place_in_region(library, config.region, height, width, rng, jitter=jitter)
-    else:
-        limits = {"area": config.area, "max_coverage": config.max_coverage}
-        placed = place_at_random(library, config.scales, height, width, rng, **limits)
-    return (placed,)
+        return tuple(
+            place_in_region(library, config.region, height, width, rng, jitter=jitter)
+            for _ in range(count)
+        )
+    limits = {"area": config.area, "max_coverage": config.max_coverage}
+    return tuple(
+        place_at_random(library, config.scales, height, width, rng, **limits) for _ in range(count)
+    )
+
+
+def _pick(weights: Mapping[str, float], number: float) -> str:
+    """Return the name that a number in [0, 1) falls on."""
+    left = number * sum(weights.values())
+    for name, weight in weights.items():
+        left -= weight
+        if left < 0:
+            return name
+    return next(name for name in reversed(list(weights)) if weights[name] > 0)
 
 
 def occlude_with(
@@ -205,16 +246,10 @@ def occlude_with(
     OccludedFace
     """
     occluded = image if in_place else np.array(image, order="C")
-    boxes = tuple(
-        paste(occluded, resized_for(placement), placement.box, blend) for placement in placements
-    )
-    return OccludedFace(occluded, placements, boxes, blend)
-
-
-def resized_for(placement: Placement) -> Resized:
-    """Return the occluder of a placement at the size of its box."""
-    x0, y0, x1, y1 = placement.box
-    return placement.occluder.resized(x1 - x0, y1 - y0)
+    height, width = occluded.shape[:2]
+    pasted = tuple(fitted(placement, height, width, blend) for placement in placements)
+    boxes = tuple(paste(occluded, *piece, blend) for piece in pasted)
+    return OccludedFace(occluded, placements, boxes, blend, pasted)
 
 
 def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -265,7 +265,10 @@ class Workshop:
         blend, variants = config.effective_blend, range(config.variants)
         work = [(picture, variant) for picture in pictures for variant in variants]
         keys = [variant_key(picture.key, variant) for picture, variant in work]
-        placed = [draw_placements(self.library, config, key, height, width) for key in keys]
+        placed = [
+            draw_placements(self.library, config, key, height, width, picture.landmarks)
+            for key, (picture, _) in zip(keys, work, strict=True)
+        ]
         faces = [
             occlude_with(picture.image, placements, blend, in_place=variant == variants[-1])
             for (picture, variant), placements in zip(work, placed, strict=True)

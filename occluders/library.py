@@ -118,6 +118,21 @@ class Occluder:
         """Whether any of its pixels is not opaque."""
         return bool((self.rgba[:, :, 3] < 255).any())
 
+    @property
+    def outline(self) -> tuple[tuple[int, int], ...]:
+        """Corners of the convex hull of what is seen of its picture: x, y in its pixels."""
+        return self._library.cache.outline(self)
+
+    def layers(self, width: int, height: int) -> UInt8:
+        """Return it at a size as (height, width, 4): premultiplied colour, then alpha.
+
+        Parameters
+        ----------
+        width, height : int
+            In pixels, at least 1.
+        """
+        return self._library.cache.layers(self, width, height)
+
     def resized(self, width: int, height: int) -> Resized:
         """Return it at a size, from the library's cache where it was asked for before.
 
@@ -136,6 +151,8 @@ class _Cache:
         self._root, self._limit, self._used = root, limit, 0
         self._pictures: dict[str, UInt8] = {}
         self._sizes: OrderedDict[tuple[str, int, int], Resized] = OrderedDict()
+        self._outlines: dict[str, tuple[tuple[int, int], ...]] = {}
+        self._layers: dict[tuple[str, int, int], UInt8] = {}  # few sizes a member
 
     def picture(self, occluder: Occluder) -> UInt8:
         """Return the decoded picture of a member."""
@@ -144,6 +161,25 @@ class _Cache:
             found = load_rgba(self._root, occluder.file, occluder.sha256)
             found.flags.writeable = False
             self._pictures[occluder.name] = found
+        return found
+
+    def outline(self, occluder: Occluder) -> tuple[tuple[int, int], ...]:
+        """Return the hull of a member's matte."""
+        found = self._outlines.get(occluder.name)
+        if found is None:
+            found = outline_of(self.picture(occluder)[:, :, 3])
+            self._outlines[occluder.name] = found
+        return found
+
+    def layers(self, occluder: Occluder, width: int, height: int) -> UInt8:
+        """Return premultiplied colour and alpha of a member at a size."""
+        key = (occluder.name, width, height)
+        found = self._layers.get(key)
+        if found is None:
+            sized = resize(self.picture(occluder), width, height)
+            found = np.dstack([sized.premultiplied, sized.alpha])
+            found.flags.writeable = False
+            self._layers[key] = found
         return found
 
     def resized(self, occluder: Occluder, width: int, height: int) -> Resized:
@@ -356,6 +392,30 @@ def load_rgba(root: Any, file: str, sha256: str) -> UInt8:
     except Exception as error:  # a reader given damaged data may raise anything
         raise OccluderDataError(f"{path} is damaged or no picture ({error})") from error
     raise OccluderDataError(f"{path} is too large: more than {_MAX_PIXELS:,} pixels")
+
+
+def outline_of(alpha: UInt8) -> tuple[tuple[int, int], ...]:
+    """Return the corners of the convex hull of what a matte shows.
+
+    Parameters
+    ----------
+    alpha : ndarray of uint8, shape (h, w)
+
+    Returns
+    -------
+    tuple of (int, int)
+        x, y of pixels' corners. A pixel counts from an eighth of full alpha on; where none has
+        that much, all do that have any.
+    """
+    seen = alpha >= 32
+    if not seen.any():
+        seen = alpha > 0 if alpha.any() else np.ones_like(seen)
+    rows = np.flatnonzero(seen.any(axis=1))
+    first = seen[rows].argmax(axis=1)
+    last = seen.shape[1] - seen[rows, ::-1].argmax(axis=1)
+    corners = [np.stack([x, y], 1) for x in (first, last) for y in (rows, rows + 1)]
+    hull = cv2.convexHull(np.concatenate(corners).astype(np.int32))
+    return tuple((int(x), int(y)) for x, y in hull.reshape(-1, 2).tolist())
 
 
 def resize(rgba: UInt8, width: int, height: int) -> Resized:

@@ -95,11 +95,25 @@ def test_wrong_ranges_are_refused(text: str) -> None:
         ({"scale": 0.0}, "scale must be > 0 and at most 1000, got 0.0"),
         ({"scale": -1.0}, "scale must be > 0"),
         ({"scale": float("nan")}, "scale must be > 0"),
-        ({"placement": "anywhere"}, "placement must be one of random, regions, got 'anywhere'"),
+        (
+            {"placement": "anywhere"},
+            "placement must be one of random, .*, mixed, got 'anywhere'",
+        ),
         ({"region": "mouth"}, "region goes with placement 'regions'"),
         ({"placement": "regions", "region": "chin"}, "region must be one of left-eye,.*'chin'"),
         ({"placement": "regions", "area": 0.2}, "area goes with placement 'random'"),
         ({"blend": "screen"}, "blend must be one of opaque, alpha"),
+        ({"mix": "random=1"}, "mix goes with placement 'mixed'"),
+        ({"placement": "mixed", "mix": "random"}, "mix must be weights of random, .* 'random'"),
+        ({"placement": "mixed", "mix": "random=0"}, "mix must be weights"),
+        ({"placement": "mixed", "mix": "random=nan"}, "mix must be weights"),
+        ({"placement": "mixed", "mix": "random=-1,landmarks=2"}, "mix must be weights"),
+        ({"placement": "mixed", "mix": "worn=1"}, "mix must be weights"),
+        ({"occluders_per_face": 0}, "occluders_per_face must be 1 to 8, or a range as 1:2, got 0"),
+        ({"occluders_per_face": "3:1"}, "occluders_per_face must be"),
+        ({"occluders_per_face": "1:2:3"}, "occluders_per_face must be"),
+        ({"occluders_per_face": 1.5}, "occluders_per_face must be"),
+        ({"occluders_per_face": True}, "occluders_per_face must be"),
         ({"by": "pixel"}, "by must be one of box, mask"),
         ({"image_size": "64x64"}, "image_size must be one of source, 112x96, 112x112"),
         ({"codec": "gif"}, "codec must be one of jpeg, png"),
@@ -210,11 +224,29 @@ def test_identity_holds_what_decides_the_bytes_and_nothing_else() -> None:
         "compat": "published",
         "seed": 1,
         "region_jitter": 3,
+        "occluders_per_face": 2,
     }
     for name, value in changed.items():
         assert config(**{name: value}).content() != config().content(), name
     fields = {field.name for field in dataclasses.fields(BuildConfig)}
-    assert fields - set(runs) - set(changed) <= {"region"}
+    assert fields - set(runs) - set(changed) <= {"region", "mix"}
+    mixed = config(placement="mixed")
+    assert config(placement="mixed", mix="random=2").content() != mixed.content()
+
+
+def test_mixtures_and_numbers_have_one_identity_however_they_are_written() -> None:
+    one = config(placement="mixed", mix="landmarks=2.0, random=1", occluders_per_face="2:2")
+    two = config(placement="mixed", occluders_per_face=2)
+    assert one.content() == two.content()
+    assert one.weights == {"random": 1.0, "landmarks": 2.0}
+    assert one.occluder_counts == (2, 2)
+    assert config(occluders_per_face="1:3").occluder_counts == (1, 3)
+    assert BuildConfig.from_json(one.to_json()) == one
+
+
+@pytest.mark.parametrize("placement", ["landmarks", "mixed"])
+def test_sets_of_worn_things_are_named_after_the_placement(placement: str) -> None:
+    assert config(placement=placement).name == f"Occ-LFW-{placement}"
 
 
 def test_one_scale_has_one_identity_however_it_is_written() -> None:
