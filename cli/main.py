@@ -8,6 +8,7 @@ from .boundary import BoundaryGroup
 from .build import build_command
 from .info import info_command
 from .label_patterns import label_patterns_command
+from .occluders import occluders_group
 from .preview import preview_command
 from .verify import verify_command
 
@@ -31,5 +32,6 @@ for _command in (
     preview_command,
     info_command,
     verify_command,
+    occluders_group,
 ):
     main.add_command(_command)

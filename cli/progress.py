@@ -9,7 +9,7 @@ import click
 
 from occgen.engine import Progress
 
-__all__ = ["build_progress"]
+__all__ = ["build_progress", "count_progress"]
 
 _LINE_EVERY_S = 10.0
 
@@ -22,6 +22,30 @@ def build_progress() -> Iterator[Callable[[Progress], None]]:
             yield update
     else:
         yield _plain_lines()
+
+
+@contextmanager
+def count_progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a callback of (done, in all) for the length of some work, on stderr."""
+    if not sys.stderr.isatty():
+        last = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _LINE_EVERY_S or done == total:
+                last = time.monotonic()
+                click.echo(f"{done} of {total} {unit}", err=True)
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -15,7 +15,11 @@ from occgen_cli.main import main
 import occgen
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = sorted(main.commands)
+COMMANDS = sorted(
+    f"{name} {inner}" if inner else name
+    for name, made in main.commands.items()
+    for inner in (sorted(made.commands) if isinstance(made, click.Group) else [""])
+)
 HEAVY = ("torch", "cv2", "numpy", "h5py", "PIL", "joblib", "rich", "simplejpeg")
 
 
@@ -24,13 +28,27 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments), prog_name="occgen")
 
 
+def made_as(name: str) -> Any:
+    """Return the command of a name, which may be one of a group's."""
+    made: Any = main
+    for word in name.split():
+        made = made.commands[word]
+    return made
+
+
+def called(words: list[str]) -> str:
+    """Return the name of the command that a line calls."""
+    found = main.commands.get(words[0])
+    return " ".join(words[:2]) if isinstance(found, click.Group) else words[0]
+
+
 def test_the_group_says_what_it_is_for() -> None:
     for option in ("--help", "-h"):
         result = run(option)
         assert result.exit_code == 0
         assert result.stdout.splitlines()[-1].strip() == "occgen build --dataset demo --scale 2.0"
         assert "\\" not in result.stdout
-        for name in COMMANDS:
+        for name in main.commands:
             assert re.search(rf"^  {name} ", result.stdout, re.M), name
     assert run("--version").stdout.strip() == f"occgen, version {occgen.__version__}"
 
@@ -50,26 +68,26 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_an_example(name: str) -> None:
-    pages = [run(name, option) for option in ("--help", "-h")]
+    pages = [run(*name.split(), option) for option in ("--help", "-h")]
     assert [page.exit_code for page in pages] == [0, 0]
     assert pages[0].stdout == pages[1].stdout
     lines = pages[0].stdout.splitlines()
     assert lines[0].startswith(f"Usage: occgen {name} ")
     assert lines[-2].strip() == "Example:"
-    made = main.commands[name]
+    made = made_as(name)
     assert made.help
     assert len(made.help.strip().splitlines()) == 1  # one sentence
     assert made.help.strip().endswith(".")
     known = {option for parameter in made.params for option in parameter.opts}
-    program, shown, *words = lines[-1].split()
-    assert (program, shown) == ("occgen", name)
+    program, *words = lines[-1].split()
+    assert (program, called(words)) == ("occgen", name)
     for word in words:
         assert not word.startswith("-") or word in known, word
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_explained(name: str) -> None:
-    for parameter in main.commands[name].params:
+    for parameter in made_as(name).params:
         if isinstance(parameter, click.Option):
             explained: Any = parameter.help or isinstance(parameter.type, click.Choice)
             explained = explained or (parameter.show_default and parameter.default is not None)
@@ -84,7 +102,8 @@ def test_every_command_has_a_place_in_the_readme(name: str) -> None:
 
 def test_every_command_in_the_readme_is_one() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"occgen ([a-z][a-z-]+)", "\n".join(code_of(text))))
+    calls = re.findall(r"occgen ([a-z][a-z-]+(?: [a-z][a-z-]+)?)", "\n".join(code_of(text)))
+    named = {called(words.split()) for words in calls}
     assert named
     assert named <= set(COMMANDS)
 
@@ -100,7 +119,8 @@ def code_of(text: str) -> list[str]:
 def test_every_option_in_the_readme_is_one() -> None:
     for line in code_of((ROOT / "README.md").read_text(encoding="utf-8")):
         for call in re.findall(r"occgen ([a-z][a-z-]+)([^&|`]*)", line):
-            known = {o for parameter in main.commands[call[0]].params for o in parameter.opts}
+            name = called([call[0], *call[1].split()])
+            known = {o for parameter in made_as(name).params for o in parameter.opts}
             for option in re.findall(r"--[a-z][a-z-]*", call[1]):
                 assert option in known, f"{call[0]} {option}"
 
