@@ -6,6 +6,7 @@ from occgen import __version__
 
 from .boundary import BoundaryGroup
 from .build import build_command
+from .check_leaks import check_leaks_command
 from .info import info_command
 from .label_patterns import label_patterns_command
 from .occluders import occluders_group
@@ -32,6 +33,7 @@ for _command in (
     preview_command,
     info_command,
     verify_command,
+    check_leaks_command,
     occluders_group,
 ):
     main.add_command(_command)
