@@ -40,11 +40,7 @@ def check_leaks_command(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Name identities, pictures (nearly equal ones too) and occluders that two sets share.
-
-    A and B are finished sets, folders of pictures, or data sets by NAME or NAME:DIR. The exit code
-    is 1 where they share something.
-    """
+    """Name identities, pictures and occluders that A and B share: sets, folders, NAME or NAME:DIR."""
     from occgen.leaks import check_leaks
 
     from .progress import build_progress
