@@ -76,7 +76,9 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
 @click.option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
 @click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
-@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Names, or book/*.")
+@click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
+@click.option("--include-occluders", callback=_split, metavar="A,B", help="Only these: book/*.")
+@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Not these: book/*.")
 @click.option(
     "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
 )
@@ -141,7 +143,8 @@ def build_command(
         return
     if options["dataset"] is None:
         raise click.UsageError("--dataset NAME is needed; --dataset demo needs no files")
-    options["exclude_occluders"] = options["exclude_occluders"] or ()
+    for name in ("include_occluders", "exclude_occluders"):
+        options[name] = options[name] or ()
     config = BuildConfig(format=format_, **options)
     if dry_run:
         _say_estimate(config, as_json)

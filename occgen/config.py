@@ -97,6 +97,10 @@ class BuildConfig:
     """Occluder group of Sec. 4.8: 1, 2 or 3; None for all."""
     exclude_occluders: tuple[str, ...] = ()
     """Occluders or categories left out, by name or pattern (`book/*`)."""
+    include_occluders: tuple[str, ...] = ()
+    """Occluders or categories kept alone, by name or pattern; empty keeps all."""
+    split: str | None = None
+    """One of the splits that the library's `splits.json` names; None for all."""
     occluders: str = "bundled"
     """'bundled', or a directory of occluders."""
     clean_fraction: float = 0.0
@@ -145,7 +149,7 @@ class BuildConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, str(value))
-        for name in ("categories", "exclude_occluders"):
+        for name in ("categories", "exclude_occluders", "include_occluders"):
             value = getattr(self, name)
             if value is not None:
                 values = (value,) if isinstance(value, str) else tuple(value)

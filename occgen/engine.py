@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from occluders import OccluderLibrary, bundled, from_directory
+from occluders import OccluderLibrary, open_library
 
 from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
 from .config import BuildConfig
@@ -141,16 +141,6 @@ def build(
     return BuildReport(
         out=config.out_path, manifest=manifest, reused_shards=reused, elapsed_s=elapsed
     )
-
-
-def open_library(occluders: str) -> OccluderLibrary:
-    """Return the library a name or directory stands for; files it leaves out are logged."""
-    if occluders == "bundled":
-        return bundled()
-    library = from_directory(occluders)
-    for name, reason in library.skipped:
-        _log.warning("occluder %s is left out: %s", name, reason)
-    return library
 
 
 class _Build:

@@ -105,7 +105,11 @@ def work_order(
 def narrow_library(library: OccluderLibrary, config: BuildConfig) -> OccluderLibrary:
     """Return the part of a library a build draws from."""
     return library.subset(
-        categories=config.categories, group=config.group, exclude=config.exclude_occluders or None
+        categories=config.categories,
+        group=config.group,
+        exclude=config.exclude_occluders,
+        include=config.include_occluders,
+        split=config.split,
     )
 
 

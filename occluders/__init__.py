@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .directory import from_directory, from_spec
+    from .directory import from_directory, from_spec, open_library
     from .library import Occluder, OccluderLibrary, Resized, bundled
 
 _EXPORTS = {
@@ -14,6 +14,7 @@ _EXPORTS = {
     "bundled": "occluders.library",
     "from_directory": "occluders.directory",
     "from_spec": "occluders.directory",
+    "open_library": "occluders.directory",
     "OccluderDataError": "occluders.errors",
     "OccluderError": "occluders.errors",
     "OccluderInputError": "occluders.errors",
@@ -29,6 +30,7 @@ __all__ = [
     "bundled",
     "from_directory",
     "from_spec",
+    "open_library",
 ]
 
 

@@ -2,9 +2,7 @@
 
 import fnmatch
 import hashlib
-import io
 import json
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,9 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from .errors import OccluderDataError, OccluderInputError
+from .picture_file import load_rgba
 
 __all__ = ["CATEGORIES", "GROUPS", "Occluder", "OccluderLibrary", "Record", "Resized", "bundled"]
 
@@ -37,7 +35,6 @@ GROUPS = {  # Sec. 4.8
     3: ("phone", "scarf", "sunglasses"),
 }
 _CACHE_BYTES = 64 << 20
-_MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
 
 UInt8 = NDArray[np.uint8]
 
@@ -56,9 +53,11 @@ class Record(NamedTuple):
     anchors: Mapping[str, tuple[float, float]]
     """Named points, as fractions of width and height."""
     sha256: str
-    """Of the file."""
+    """Of the file, or of the file followed by its mask."""
     file: str
     """Relative to the library."""
+    mask: str = ""
+    """File of the matte, relative to the library, where it is a file of its own."""
 
 
 class Resized(NamedTuple):
@@ -97,12 +96,21 @@ class Occluder:
         Of its file.
     """
 
-    __slots__ = ("_library", "anchors", "category", "file", "name", "natural_size", "sha256")
+    __slots__ = (
+        "_library",
+        "anchors",
+        "category",
+        "file",
+        "mask",
+        "name",
+        "natural_size",
+        "sha256",
+    )
 
     def __init__(self, library: "OccluderLibrary", record: Record) -> None:
         self._library = library
         self.name, self.category, self.natural_size = record[:3]
-        self.anchors, self.sha256, self.file = record[3:]
+        self.anchors, self.sha256, self.file, self.mask = record[3:]
 
     def __repr__(self) -> str:
         width, height = self.natural_size
@@ -158,7 +166,7 @@ class _Cache:
         """Return the decoded picture of a member."""
         found = self._pictures.get(occluder.name)
         if found is None:
-            found = load_rgba(self._root, occluder.file, occluder.sha256)
+            found = load_rgba(self._root, occluder.file, occluder.sha256, occluder.mask)
             found.flags.writeable = False
             self._pictures[occluder.name] = found
         return found
@@ -207,6 +215,8 @@ class OccluderLibrary(Sequence[Occluder]):
         What opens the library again in another process.
     skipped : sequence of (str, str), optional
         Files left out, and why.
+    splits : mapping of str to sequence of str, optional
+        Names, categories and patterns each split is made of.
     """
 
     def __init__(
@@ -215,10 +225,12 @@ class OccluderLibrary(Sequence[Occluder]):
         root: Any,
         spec: Mapping[str, Any],
         skipped: Sequence[tuple[str, str]] = (),
+        splits: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._records = tuple(sorted(records))
         self._root, self._spec = root, dict(spec)
         self.skipped = tuple(skipped)
+        self.splits = {name: tuple(patterns) for name, patterns in (splits or {}).items()}
         self.cache = _Cache(root, _CACHE_BYTES)
         self._members = tuple(Occluder(self, record) for record in self._records)
         by_category: dict[str, list[Occluder]] = {}
@@ -252,11 +264,13 @@ class OccluderLibrary(Sequence[Occluder]):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names, categories, natural sizes, anchors and files of all members."""
-        rows = [
+        """SHA-256 over splits and the names, categories, sizes, anchors and files of members."""
+        rows: list[Any] = [
             [r.name, r.category, *map(float, r.natural_size), sorted(r.anchors.items()), r.sha256]
             for r in self._records
         ]
+        if self.splits:
+            rows.append(sorted(self.splits.items()))
         return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
 
     def members(self, category: str) -> tuple[Occluder, ...]:
@@ -291,6 +305,7 @@ class OccluderLibrary(Sequence[Occluder]):
         group: int | None = None,
         exclude: Sequence[str] | None = None,
         include: Sequence[str] | None = None,
+        split: str | None = None,
     ) -> "OccluderLibrary":
         """Return a library of some of the members.
 
@@ -302,6 +317,8 @@ class OccluderLibrary(Sequence[Occluder]):
             Of Sec. 4.8, kept.
         exclude, include : sequence of str, optional
             Names, categories or patterns such as ``book/*``: left out, or kept alone.
+        split : str, optional
+            One of `splits`, kept.
 
         Raises
         ------
@@ -319,7 +336,11 @@ class OccluderLibrary(Sequence[Occluder]):
                 raise OccluderInputError(f"group must be 1, 2 or 3, got {group}")
             wanted &= set(GROUPS[group])
         records = [record for record in records if record.category in wanted]
-        for patterns, keep in ((include, True), (exclude, False)):
+        if split is not None and split not in self.splits:
+            known = ", ".join(sorted(self.splits)) or "none; its splits.json names them"
+            raise OccluderInputError(f"split must be one of {known}, got {split!r}")
+        parts = self.splits[split] if split is not None else None
+        for patterns, keep in ((parts, True), (include, True), (exclude, False)):
             for pattern in patterns or ():
                 if not any(_matches(record, pattern) for record in self._records):
                     raise OccluderInputError(f"{pattern!r} is no occluder, category or pattern")
@@ -327,10 +348,10 @@ class OccluderLibrary(Sequence[Occluder]):
                 hit = [any(_matches(r, p) for p in patterns) for r in records]
                 records = [r for r, h in zip(records, hit, strict=True) if h == keep]
         if not records:
-            raise OccluderInputError("no occluder is left by these categories and groups")
+            raise OccluderInputError("no occluder is left by these categories, groups and patterns")
         if len(records) == len(self._records):
             return self
-        return OccluderLibrary(records, self._root, self._spec)
+        return OccluderLibrary(records, self._root, self._spec, splits=self.splits)
 
 
 def bundled() -> OccluderLibrary:
@@ -364,34 +385,6 @@ def bundled() -> OccluderLibrary:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise OccluderDataError(f"{path} is damaged or missing ({error}); install again") from error
     return OccluderLibrary(records, root, {"library": "bundled"})
-
-
-def load_rgba(root: Any, file: str, sha256: str) -> UInt8:
-    """Return a picture file as RGBA.
-
-    Raises
-    ------
-    OccluderDataError
-        When it is missing, damaged, too large, or not the file the library was opened with.
-    """
-    path = root / file
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise OccluderDataError(f"{path} cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise OccluderDataError(f"{path} changed since the library was opened, or is damaged")
-    try:
-        with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as picture:
-                if picture.width * picture.height <= _MAX_PIXELS:
-                    return np.array(ImageOps.exif_transpose(picture).convert("RGBA"))
-    except Image.DecompressionBombError:
-        pass
-    except Exception as error:  # a reader given damaged data may raise anything
-        raise OccluderDataError(f"{path} is damaged or no picture ({error})") from error
-    raise OccluderDataError(f"{path} is too large: more than {_MAX_PIXELS:,} pixels")
 
 
 def outline_of(alpha: UInt8) -> tuple[tuple[int, int], ...]:

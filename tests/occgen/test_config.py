@@ -211,6 +211,8 @@ def test_identity_holds_what_decides_the_bytes_and_nothing_else() -> None:
         "categories": ("book",),
         "group": 2,
         "exclude_occluders": ("cup",),
+        "include_occluders": ("book/*",),
+        "split": "test",
         "clean_fraction": 0.5,
         "variants": 2,
         "area": 0.3,

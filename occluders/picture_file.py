@@ -1,0 +1,92 @@
+"""Pictures of occluders as they lie on a disk: RGBA, or colours with a mask in a second file."""
+
+import hashlib
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from .errors import OccluderDataError
+
+__all__ = ["load_rgba", "picture_sha256"]
+
+_MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
+
+UInt8 = NDArray[np.uint8]
+
+
+def picture_sha256(root: Any, file: str, mask: str = "") -> str:
+    """Return the SHA-256 of a picture's file, followed by that of its mask where it has one.
+
+    Raises
+    ------
+    OccluderDataError
+        When one cannot be read.
+    """
+    return hashlib.sha256(_read(root / file) + (_read(root / mask) if mask else b"")).hexdigest()
+
+
+def load_rgba(root: Any, file: str, sha256: str, mask: str = "") -> UInt8:
+    """Return a picture file as RGBA.
+
+    Parameters
+    ----------
+    root : Path or Traversable
+    file : str
+        Relative to `root`.
+    sha256 : str
+        Of the file, or of the file followed by its mask.
+    mask : str, optional
+        File whose levels are the matte, white where the occluder is seen; of a picture with
+        transparency, its alpha. A mask of zeros and ones is read as one of black and white.
+
+    Raises
+    ------
+    OccluderDataError
+        When one is missing, damaged, too large, not what the library was opened with, or the mask
+        has another size.
+    """
+    path = root / file
+    data = _read(path)
+    mask_data = _read(root / mask) if mask else b""
+    if hashlib.sha256(data + mask_data).hexdigest() != sha256:
+        raise OccluderDataError(f"{path} changed since the library was opened, or is damaged")
+    picture = _decoded(path, data)
+    if not mask:
+        return picture
+    levels = _decoded(root / mask, mask_data)
+    if levels.shape != picture.shape:
+        sizes = [f"{side[1]}x{side[0]}" for side in (levels.shape, picture.shape)]
+        raise OccluderDataError(f"{root / mask} is {sizes[0]} pixels and its picture {sizes[1]}")
+    if (levels[:, :, 3] < 255).any():
+        matte = levels[:, :, 3]
+    else:
+        matte = np.rint(levels[:, :, :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    if matte.max() == 1:
+        matte = matte * np.uint8(255)
+    picture[:, :, 3] = matte
+    return picture
+
+
+def _read(path: Any) -> bytes:
+    try:
+        return bytes(path.read_bytes())
+    except OSError as error:
+        raise OccluderDataError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _decoded(path: Any, data: bytes) -> UInt8:
+    try:
+        with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as picture:
+                if picture.width * picture.height <= _MAX_PIXELS:
+                    return np.array(ImageOps.exif_transpose(picture).convert("RGBA"))
+    except Image.DecompressionBombError:
+        pass
+    except Exception as error:  # a reader given damaged data may raise anything
+        raise OccluderDataError(f"{path} is damaged or no picture ({error})") from error
+    raise OccluderDataError(f"{path} is too large: more than {_MAX_PIXELS:,} pixels")
