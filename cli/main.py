@@ -4,6 +4,7 @@ import click
 
 from occgen import __version__
 
+from .align import align_command
 from .boundary import BoundaryGroup
 from .build import build_command
 from .check_leaks import check_leaks_command
@@ -28,6 +29,7 @@ def main() -> None:
 
 
 for _command in (
+    align_command,
     build_command,
     label_patterns_command,
     preview_command,

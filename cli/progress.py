@@ -1,4 +1,4 @@
-"""What a person sees while the engine works: a bar on a terminal, plain lines in a pipe."""
+"""What a person sees while work goes on: a bar on a terminal, plain lines in a pipe; on stderr."""
 
 import sys
 import time
@@ -12,83 +12,77 @@ from occgen.engine import Progress
 __all__ = ["build_progress", "count_progress"]
 
 _LINE_EVERY_S = 10.0
+_Show = Callable[[int, int, float, int], None]
 
 
 @contextmanager
 def build_progress() -> Iterator[Callable[[Progress], None]]:
-    """Give the engine's callback for the length of a build, on stderr."""
-    if sys.stderr.isatty():
-        with _bar() as update:
-            yield update
-    else:
-        yield _plain_lines()
+    """Give the engine's callback for the length of a build."""
+    with _shown("building", "images") as show:
+        yield lambda p: show(p.images, p.total, p.elapsed_s, p.reused)
 
 
 @contextmanager
 def count_progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a callback of (done, in all) for the length of some work, on stderr."""
-    if not sys.stderr.isatty():
-        last = time.monotonic()
+    """Give a callback that takes how many are done and how many there are in all.
 
-        def tell(done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _LINE_EVERY_S or done == total:
-                last = time.monotonic()
-                click.echo(f"{done} of {total} {unit}", err=True)
-
-        yield tell
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-
-    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(unit, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    Parameters
+    ----------
+    unit : str
+        What is counted: 'pictures'.
+    """
+    began = time.monotonic()
+    with _shown(unit, unit) as show:
+        yield lambda done, total: show(done, total, time.monotonic() - began, 0)
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def _shown(verb: str, noun: str) -> Iterator[_Show]:
+    if sys.stderr.isatty():
+        with _bar(verb, noun) as show:
+            yield show
+    else:
+        yield _plain_lines(noun)
+
+
+@contextmanager
+def _bar(verb: str, noun: str) -> Iterator[_Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     columns = (
-        TextColumn("building"),
+        TextColumn(verb),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("build", total=None, rate="")
+        task = bar.add_task(verb, total=None, rate="")
 
-        def update(progress: Progress) -> None:
-            bar.update(task, completed=progress.images, total=progress.total, rate=_rate(progress))
+        def show(done: int, total: int, elapsed_s: float, reused: int) -> None:
+            rate = _rate(done - reused, elapsed_s, noun)
+            bar.update(task, completed=done, total=total, rate=rate)
 
-        yield update
+        yield show
 
 
-def _plain_lines() -> Callable[[Progress], None]:
+def _plain_lines(noun: str) -> _Show:
     last = time.monotonic() - _LINE_EVERY_S / 2
 
-    def update(progress: Progress) -> None:
+    def show(done: int, total: int, elapsed_s: float, reused: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last < _LINE_EVERY_S and progress.images < progress.total:
+        if now - last < _LINE_EVERY_S and done < total:
             return
         last = now
-        made = progress.images - progress.reused
-        left = (progress.total - progress.images) * progress.elapsed_s / max(made, 1)
-        click.echo(
-            f"{progress.images} of {progress.total} images, {_rate(progress)}, {left:.0f} s left",
-            err=True,
-        )
+        left = (total - done) * elapsed_s / max(done - reused, 1)
+        rate = _rate(done - reused, elapsed_s, noun)
+        click.echo(f"{done} of {total} {noun}, {rate}, {left:.0f} s left", err=True)
 
-    return update
+    return show
 
 
-def _rate(progress: Progress) -> str:
-    made = progress.images - progress.reused
-    return f"{made / max(progress.elapsed_s, 1e-9):.0f} images/s"
+def _rate(made: int, elapsed_s: float, noun: str) -> str:
+    return f"{made / max(elapsed_s, 1e-9):.0f} {noun}/s"

@@ -5,25 +5,35 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 
-from .config import BuildConfig
-from .workshop import WorkOrder
+__all__ = ["Workers", "run_tasks"]
 
-__all__ = ["run_tasks"]
-
+_Order = TypeVar("_Order")
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 _LOOK_EVERY_S = 0.5
 
 
+class Workers(Protocol):
+    """How many worker processes, and by which joblib backend."""
+
+    @property
+    def jobs(self) -> int | None:
+        """None for all cores this process may use."""
+
+    @property
+    def backend(self) -> str:
+        """Name of a joblib backend."""
+
+
 def run_tasks(
-    make: Callable[[WorkOrder, _Task], _Result],
-    config: BuildConfig,
-    order: WorkOrder,
+    make: Callable[[_Order, _Task], _Result],
+    config: Workers,
+    order: _Order,
     tasks: Iterable[_Task],
 ) -> Iterator[_Result]:
     """Yield what a function makes of each task, in worker processes, as they are done.
@@ -32,9 +42,10 @@ def run_tasks(
     ----------
     make : callable
         Of a module, so that it can be sent to a worker; with one job it is called here.
-    config : BuildConfig
-        Gives jobs and backend.
-    order : WorkOrder
+    config : Workers
+        A `BuildConfig`, or another configuration with jobs and backend.
+    order : object
+        What all tasks have in common; handed to `make` with each.
     tasks : iterable
         Such as `ShardTask`; taken as workers become free.
 
@@ -56,7 +67,7 @@ def run_tasks(
 
 
 def _make_for(
-    parent: int, make: Callable[[WorkOrder, _Task], _Result], order: WorkOrder, task: _Task
+    parent: int, make: Callable[[_Order, _Task], _Result], order: _Order, task: _Task
 ) -> _Result:
     _end_with(parent)
     return make(order, task)
