@@ -40,7 +40,7 @@ def check_leaks_command(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Name identities, pictures and occluders that A and B share: sets, folders, NAME or NAME:DIR."""
+    """Name identities, pictures and occluders that two sets, folders or NAME:DIR share."""
     from occgen.leaks import check_leaks
 
     from .progress import build_progress

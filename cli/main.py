@@ -10,6 +10,7 @@ from .build import build_command
 from .check_leaks import check_leaks_command
 from .info import info_command
 from .label_patterns import label_patterns_command
+from .occlude import occlude_command
 from .occluders import occluders_group
 from .preview import preview_command
 from .verify import verify_command
@@ -36,6 +37,7 @@ for _command in (
     info_command,
     verify_command,
     check_leaks_command,
+    occlude_command,
     occluders_group,
 ):
     main.add_command(_command)

@@ -163,7 +163,7 @@ def contact_sheet(
         y = top + number // columns * cell_height
         sheet.paste(Image.fromarray(picture), (x, y))
         for line, text in enumerate(tile.lines[:2]):
-            font, room = _font(12), cell_width - 4
+            font, room = _font(12 - line), cell_width - _GAP
             while text and pen.textlength(text, font) > room:
                 text = text[:-2].rstrip(".") + "." if len(text) > 2 else ""
             colour = _INK if line == 0 else _QUIET
