@@ -121,6 +121,13 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option(
     "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."
 )
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="At damage met while pictures are listed (rec): stop, or read the others.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a set of another configuration.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, how large, how long.")
 @seed_option

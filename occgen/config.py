@@ -38,9 +38,13 @@ _CHOICES = {
     "codec": ("jpeg", "png"),
     "format": ("hdf5", "folder"),
     "compat": (None, "published"),
+    "on_error": ("stop", "skip"),
 }
 # What changes no picture and no label of a finished build: not part of its identity.
-_RUN_ONLY = ("root", "out", "occluders", "jobs", "backend", "strict", "max_skipped", "overwrite")
+_RUN_ONLY = (
+    *("root", "probes", "gallery", "out", "occluders", "jobs", "backend", "strict", "max_skipped"),
+    *("overwrite", "on_error"),
+)
 _NUMBERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("k", "variants", "quality", "shard_size", "seed", "region_jitter"), index),
     **dict.fromkeys(("limit", "jobs", "group"), index),
@@ -70,6 +74,10 @@ class BuildConfig:
     """Name of the data set, a key of `DATASETS`."""
     root: str | None = None
     """Where the data set lies; None for $OCCGEN_DATA/NAME. Of demo: IDENTITIESxIMAGES[@SEED]."""
+    probes: str | None = None
+    """Of 'mf1': the pictures that are occluded."""
+    gallery: str | None = None
+    """Of 'mf1': the distractors, a folder or a ``.rec`` file; they stay as they are."""
     out: str | None = None
     """Folder of the finished set; None for ./Occ-NAME-S."""
     scale: float | str = 1.0
@@ -133,6 +141,8 @@ class BuildConfig:
     """joblib backend that runs the workers."""
     strict: bool = False
     """Whether the first bad picture stops the build."""
+    on_error: str = "stop"
+    """'stop' or 'skip': what is done about damage met while a source is listed."""
     max_skipped: float = 0.01
     """Share of bad pictures above which the build fails at its end."""
     overwrite: bool = False
@@ -145,7 +155,7 @@ class BuildConfig:
             if getattr(self, name) not in allowed:
                 choices = ", ".join(str(value) for value in allowed if value is not None)
                 raise InputError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
-        for name in ("root", "out", "occluders"):
+        for name in ("root", "probes", "gallery", "out", "occluders"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, str(value))

@@ -31,7 +31,7 @@ from .manifest import (
     read_manifest,
 )
 from .pool import run_tasks
-from .sources import ListedSource, Source, open_source
+from .sources import ListedSource, Source, configured_source
 from .tasks import Plan, picture_size
 from .worker import ShardReport, check_standing, make_shard
 from .workshop import WorkOrder, narrow_library, work_order
@@ -125,7 +125,7 @@ def build(
         When the output cannot be written or is being written; what was complete is kept.
     """
     began = time.monotonic()
-    source = open_source(config.dataset, config.root, recipe or "")
+    source = configured_source(config, recipe or "")
     source.check()
     library = open_library(config.occluders)
     narrow_library(library, config)  # an empty choice fails here, before any work
@@ -206,8 +206,7 @@ class _Build:
 
     def claim(self) -> None:
         """Make the output this build's: take over, clear, or refuse what stands there."""
-        carried = {path.name for path in self.source.carried()}
-        ours = {MANIFEST, SKIPPED, ".lock", *carried}
+        ours = {MANIFEST, SKIPPED, ".lock", *self.source.carried()}
         for entry in sorted(self.out.iterdir()):
             known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
             if not known and not any(open_format(f).owns(entry.name) for f in _FORMATS):
@@ -338,13 +337,10 @@ class _Build:
         install_bytes(self.out / SKIPPED, text.getvalue().encode("utf-8"), scratch)
 
     def _carry(self, scratch: Path) -> list[str]:
-        for path in self.source.carried():
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise DataError(f"{path} cannot be read ({error.strerror})") from error
-            install_bytes(self.out / path.name, data, scratch)
-        return [path.name for path in self.source.carried()]
+        carried = self.source.carried()
+        for name, data in carried.items():
+            install_bytes(self.out / name, data, scratch)
+        return list(carried)
 
     def _manifest(
         self, reports: list[ShardReport], plan: Plan, extra: list[str], height: int, width: int

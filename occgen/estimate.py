@@ -19,7 +19,7 @@ from .engine import open_library
 from .formats import open_format
 from .formats.hdf5 import shard_bytes
 from .manifest import MANIFEST
-from .sources import FaceRef, Source, open_source
+from .sources import FaceRef, Source, configured_source
 from .tasks import Plan, ShardTask, picture_size
 from .workshop import WorkOrder, narrow_library, open_workshop, work_order
 
@@ -88,7 +88,7 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
     that is paid once in each worker: it decodes each occluder, and resizes it to each scale. A
     shard is one worker's, so a set of one shard takes as long whatever the jobs.
     """
-    source = open_source(config.dataset, config.root)
+    source = configured_source(config)
     source.check()
     library = open_library(config.occluders)
     chosen = narrow_library(library, config)

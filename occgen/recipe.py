@@ -27,7 +27,7 @@ from .errors import DataError, InputError, OccgenError, ShardError
 from .manifest import build_digest, canonical, identity_of, installed_versions
 from .pool import run_tasks
 from .recipe_file import CHECKSUM_BYTES, Block, Recipe, checksum, pack_block, recipe_bytes
-from .sources import ListedSource, open_source
+from .sources import ListedSource, configured_source
 from .tasks import Plan, ShardTask, picture_size
 from .workshop import WorkOrder, narrow_library, open_workshop, work_order
 
@@ -83,7 +83,7 @@ def write_recipe(
     Every picture is read, decoded, occluded and encoded as a build does, and then dropped: the same
     ones are left out, and the recipe can name the digest that the set made from it must have.
     """
-    source = open_source(config.dataset, config.root)
+    source = configured_source(config)
     source.check()
     library = open_library(config.occluders)
     narrow_library(library, config)
@@ -241,7 +241,7 @@ def _describe_all(
 def _describe(order: WorkOrder, task: ShardTask) -> _Part:
     """Make one shard in memory and return what a recipe says of it."""
     config = BuildConfig.from_json(order.config)
-    source = open_source(config.dataset, config.root)
+    source = configured_source(config)
     checksums: dict[str, bytes] = {}
 
     def read(key: str) -> bytes:
@@ -334,7 +334,7 @@ def _compare(order: WorkOrder, index: int) -> tuple[int, list[tuple[str, str]]]:
 @lru_cache(maxsize=1)
 def _listed_source(order: WorkOrder) -> ListedSource:
     config = BuildConfig.from_json(order.config)
-    return ListedSource(open_source(config.dataset, config.root), Path(order.recipe))
+    return ListedSource(configured_source(config), Path(order.recipe))
 
 
 def _kept_alive(results: Iterable[Any]) -> Iterator[Any]:

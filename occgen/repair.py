@@ -15,7 +15,7 @@ from .formats import open_format
 from .formats.hdf5 import dataset_names, open_hdf5
 from .labelling import label_build
 from .manifest import MANIFEST, read_manifest
-from .sources import Source, open_source
+from .sources import Source, configured_source
 from .tasks import Plan
 from .verify import verify
 from .worker import check_standing
@@ -79,7 +79,7 @@ def repair(
     known = _recover(path, root, occluders)
     config = known.config
     _check_occluders(known)
-    _check_source(path, known, open_source(config.dataset, config.root, recipe or ""))
+    _check_source(path, known, configured_source(config, recipe or ""))
     if known.digest is None:
         broken.update(_doubtful(path, known))
     if broken:

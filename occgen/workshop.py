@@ -21,7 +21,7 @@ from .formats import open_format
 from .manifest import canonical, identity_of
 from .patterns import PatternGrid
 from .recipe_file import Recipe
-from .sources import ListedSource, Source, open_source
+from .sources import ListedSource, Source, configured_source
 from .synthesis import draw_placements, occlude_with
 from .tasks import ShardTask, variant_key
 
@@ -170,7 +170,7 @@ class Workshop:
         if library.digest != order.library_digest:
             raise ShardError(f"the occluders at {config.occluders} changed during the build")
         self.config, self.order = config, order
-        self.source: Source = open_source(config.dataset, config.root, order.recipe)
+        self.source: Source = configured_source(config, order.recipe)
         if isinstance(self.source, ListedSource) and (
             self.source.recipe.sha256 != order.recipe_sha256
         ):

@@ -3,28 +3,43 @@
 import os
 from pathlib import Path
 
-from ..config import DATASETS
+from ..config import DATASETS, BuildConfig
 from ..errors import InputError
 from .base import FaceRef, Source
+from .bin import BinSource
 from .demo import DemoSource
 from .folder import FolderSource
 from .lfw import LfwSource
 from .listed import ListedSource
+from .rec import RecSource
 
 __all__ = [
+    "BinSource",
     "DemoSource",
     "FaceRef",
     "FolderSource",
     "LfwSource",
     "ListedSource",
+    "RecSource",
     "Source",
+    "configured_source",
     "find_root",
     "open_source",
 ]
 
+_FORMS = {  # how a data set is looked for, and whether it may be a file
+    "folder": ("one folder an identity, each with its aligned crops", False),
+    "rec": ("train.rec with train.idx, or another .rec file", True),
+    "bin": ("an InsightFace .bin file", True),
+}
+
 
 def open_source(
-    dataset: str, root: str | None = None, recipe: str | os.PathLike[str] = ""
+    dataset: str,
+    root: str | None = None,
+    recipe: str | os.PathLike[str] = "",
+    *,
+    on_error: str = "stop",
 ) -> Source:
     """Return the reader of a data set.
 
@@ -36,6 +51,8 @@ def open_source(
         Where it lies; by default ``$OCCGEN_DATA/NAME``. Of demo, IDENTITIESxIMAGES[@SEED].
     recipe : path, optional
         A recipe file: only the pictures it lists are given, in its order.
+    on_error : {'stop', 'skip'}, optional
+        What is done about damage met while pictures are listed.
 
     Raises
     ------
@@ -44,13 +61,17 @@ def open_source(
         was looked for.
     """
     if recipe:
-        return ListedSource(open_source(dataset, root), Path(recipe))
+        return ListedSource(open_source(dataset, root, on_error=on_error), Path(recipe))
     if dataset == "demo":
         return DemoSource.parse(root)
     if dataset == "folder":
         return FolderSource(find_root(dataset, root))
     if dataset == "lfw":
         return LfwSource(find_root(dataset, root))
+    if dataset == "rec":
+        return RecSource(find_root(dataset, root, form="rec"), on_error)
+    if dataset == "bin":
+        return BinSource(find_root(dataset, root, form="bin"))
     if dataset in DATASETS:
         raise InputError(
             f"dataset {dataset!r} cannot be read by this version; "
@@ -59,14 +80,28 @@ def open_source(
     raise InputError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
 
 
-def find_root(dataset: str, root: str | None) -> Path:
+def configured_source(config: BuildConfig, recipe: str | os.PathLike[str] = "") -> Source:
+    """Return the source a configuration names; of a recipe, only its pictures."""
+    return open_source(config.dataset, config.root, recipe, on_error=config.on_error)
+
+
+def find_root(dataset: str, root: str | None, form: str = "folder") -> Path:
     """Return the folder a data set is read from, checked to be there.
+
+    Parameters
+    ----------
+    dataset : str
+    root : str or None
+        By default ``$OCCGEN_DATA/NAME``.
+    form : str, optional
+        What it is looked for as, a key of `_FORMS`; some may be a file.
 
     Raises
     ------
     InputError
-        When neither `root` nor ``$OCCGEN_DATA/NAME`` is a folder that can be read.
+        When neither `root` nor ``$OCCGEN_DATA/NAME`` is what it should be.
     """
+    expected, may_be_file = _FORMS[form]
     if root is not None:
         path, origin = Path(root), ""
     elif os.environ.get("OCCGEN_DATA"):
@@ -76,12 +111,9 @@ def find_root(dataset: str, root: str | None) -> Path:
             f"dataset {dataset!r} needs --root DIR, or OCCGEN_DATA set to a folder that "
             f"holds {dataset}/"
         )
-    if not path.is_dir():
+    if not path.is_dir() and not (may_be_file and path.is_file()):
         found = "is not a folder" if path.exists() else "does not exist"
-        raise InputError(
-            f"{path}{origin} {found}; {dataset} is looked for there as one folder an identity, "
-            "each with its aligned crops"
-        )
-    if not os.access(path, os.R_OK | os.X_OK):
+        raise InputError(f"{path}{origin} {found}; {dataset} is looked for there as {expected}")
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
         raise InputError(f"{path}{origin} cannot be read (Permission denied); make it readable")
     return path

@@ -1,7 +1,6 @@
 """What a data set is to the engine: ordered references, and bytes when asked for."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -45,8 +44,8 @@ class Source(Protocol):
     def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return five points (5, 2) as x, y in pixels of the picture, or None where unknown."""
 
-    def carried(self) -> list[Path]:
-        """Return files that belong with the pictures, such as lists of pairs."""
+    def carried(self) -> dict[str, bytes]:
+        """Return files that belong with the pictures, such as lists of pairs, by their names."""
 
     def check(self) -> None:
         """Raise InputError or DataError where the whole data set is not what it should be."""

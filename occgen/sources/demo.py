@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,9 +91,9 @@ class DemoSource:
         points = self._faces.landmarks(*self._numbers(key))
         return points.astype(np.float32)
 
-    def carried(self) -> list[Path]:
+    def carried(self) -> dict[str, bytes]:
         """Return nothing: there are no files."""
-        return []
+        return {}
 
     def check(self) -> None:
         """Return: drawn faces are always there."""

@@ -112,9 +112,16 @@ class FolderSource:
         table = self._landmarks
         return None if table is None else table.find(key, height, width)
 
-    def carried(self) -> list[Path]:
+    def carried(self) -> dict[str, bytes]:
         """Return ``pairs.csv`` and ``pairs.txt`` of the root, where present."""
-        return [self.root / name for name in _PAIRS if (self.root / name).is_file()]
+        found = {}
+        for path in (self.root / name for name in _PAIRS):
+            try:
+                if path.is_file():
+                    found[path.name] = path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        return found
 
     def check(self) -> None:
         """Raise DataError where ``landmarks.csv`` cannot be used: it holds for every picture."""

@@ -105,8 +105,8 @@ class ListedSource:
         """Return the five points the data set knows of a picture, or None."""
         return self.inner.landmarks(key, height, width)
 
-    def carried(self) -> list[Path]:
-        """Return files that belong with the pictures, such as lists of pairs."""
+    def carried(self) -> dict[str, bytes]:
+        """Return files that belong with the pictures, such as lists of pairs, by their names."""
         return self.inner.carried()
 
     def check(self) -> None:

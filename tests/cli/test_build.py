@@ -190,7 +190,7 @@ def test_missing_data_are_wrong_usage(options: list[str], message: str) -> None:
     assert os.listdir() == []
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"demo", "folder", "lfw"}))
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin"}))
 def test_a_reserved_name_says_so(name: str) -> None:
     result = run("--dataset", name, "--root", ".")
     assert result.exit_code == 2

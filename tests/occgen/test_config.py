@@ -199,6 +199,9 @@ def test_identity_holds_what_decides_the_bytes_and_nothing_else() -> None:
         "overwrite": True,
         "occluders": "/c",
         "backend": "threading",
+        "probes": "/d",
+        "gallery": "/e",
+        "on_error": "skip",
     }
     assert config(**runs).content() == config().content()
     changed = {

@@ -272,7 +272,7 @@ def test_a_folder_is_listed_in_the_order_of_its_names(tmp_path: Path) -> None:
     ]
     assert list(source.refs()) == expected
     assert source.count() == len(expected)
-    assert source.carried() == [tmp_path / "pairs.csv"]
+    assert list(source.carried()) == ["pairs.csv"]
     assert source.landmarks("z.jpg", 112, 112) is None
 
 
@@ -333,7 +333,7 @@ def test_lfw_is_identity_folders_with_pairs(face_tree: Path) -> None:
     assert isinstance(source, LfwSource)
     source.check()
     assert (source.dataset, source.count()) == ("lfw", 18)
-    assert source.carried() == [face_tree / "pairs.txt"]
+    assert list(source.carried()) == ["pairs.txt"]
 
 
 def test_lfw_originals_are_to_be_aligned_first(
@@ -384,7 +384,7 @@ def test_a_root_is_looked_for_where_it_is_said_to_be(
     assert find_root("lfw", None) == tmp_path / "lfw"
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"demo", "folder", "lfw"}))
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin"}))
 def test_other_names_of_the_design_are_reserved(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"dataset '{name}' cannot be read by this version"):
         open_source(name, str(tmp_path))
