@@ -340,19 +340,18 @@ def _carry(config: AlignConfig, names: dict[str, str], scratch: Path) -> None:
     source = FolderSource(Path(config.src))
     carried = source.carried()
     if config.cut and (source.root / _TABLE).is_file():
-        carried.append(source.root / _TABLE)  # it measures the originals, which stay the same
-    for path in carried:
-        try:
-            data = path.read_bytes()
+        try:  # it measures the originals, which stay the same
+            carried[_TABLE] = (source.root / _TABLE).read_bytes()
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        if path.suffix == ".csv":
+            raise DataError(f"{source.root / _TABLE}: cannot be read ({error.strerror})") from error
+    for name, data in carried.items():
+        if name.endswith(".csv"):
             rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig", "replace"))))
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
             writer.writerows([[names.get(cell, cell) for cell in row] for row in rows])
             data = text.getvalue().encode("utf-8")
-        install_bytes(Path(config.out) / path.name, data, scratch)
+        install_bytes(Path(config.out) / name, data, scratch)
 
 
 def _shown(key: str) -> str:
