@@ -11,7 +11,7 @@ from occgen.config import DATASETS, DEFAULT_MIX, BuildConfig
 from occgen.regions import REGIONS
 
 from .boundary import command
-from .options import existing_path, jobs_option, json_option, seed_option
+from .options import existing_path, jobs_option, json_option, seed_option, split_commas
 
 if TYPE_CHECKING:
     from occgen.engine import BuildReport
@@ -20,10 +20,6 @@ __all__ = ["build_command"]
 
 # What may be said beside a recipe: where things lie and how the work is done.
 _BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "overwrite")
-
-
-def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    return tuple(part.strip() for part in value.split(",")) if value else None
 
 
 @command("build", "occgen build --dataset demo --scale 2.0 --limit 200")
@@ -74,11 +70,15 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     help="What a label is the best pattern of.",
 )
 @click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
-@click.option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
+@click.option("--categories", callback=split_commas, metavar="A,B", help="Only these occluders.")
 @click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
 @click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
-@click.option("--include-occluders", callback=_split, metavar="A,B", help="Only these: book/*.")
-@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Not these: book/*.")
+@click.option(
+    "--include-occluders", callback=split_commas, metavar="A,B", help="Only these: book/*."
+)
+@click.option(
+    "--exclude-occluders", callback=split_commas, metavar="A,B", help="Not these: book/*."
+)
 @click.option(
     "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
 )

@@ -6,7 +6,14 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["existing_path", "jobs_option", "json_option", "seed_option"]
+__all__ = [
+    "existing_path",
+    "jobs_option",
+    "json_option",
+    "library_options",
+    "seed_option",
+    "split_commas",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -40,3 +47,28 @@ def jobs_option(function: _Function) -> _Function:
 def json_option(function: _Function) -> _Function:
     """Add ``--json``, one object on standard output for programs to read."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
+
+
+def split_commas(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Return the parts of ``A,B`` as a tuple; None where nothing was given."""
+    return tuple(part.strip() for part in value.split(",")) if value else None
+
+
+def library_options(function: _Function) -> _Function:
+    """Add ``--occluders`` and what narrows a library: five options that `subset` takes."""
+    for option in (
+        click.option("--exclude", callback=split_commas, metavar="A,B", help="Not these: book/*."),
+        click.option("--include", callback=split_commas, metavar="A,B", help="Only these: book/*."),
+        click.option("--split", metavar="NAME", help="Only this split of its splits.json."),
+        click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3."),
+        click.option("--categories", callback=split_commas, metavar="A,B", help="Only these."),
+        click.option(
+            "--occluders",
+            default="bundled",
+            show_default=True,
+            metavar="DIR",
+            help="A folder of occluders, or those that come with occgen.",
+        ),
+    ):
+        function = option(function)
+    return function

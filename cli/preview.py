@@ -7,6 +7,7 @@ import click
 from occgen.errors import InputError
 
 from .boundary import command
+from .occluders import write_library_sheet
 
 __all__ = ["preview_command"]
 
@@ -20,7 +21,7 @@ __all__ = ["preview_command"]
 @click.option("--columns", type=click.IntRange(1, 50), default=8, show_default=True)
 @click.option("--plain", is_flag=True, help="Draw no box, mask or label.")
 def preview_command(path: Path, out: Path | None, count: int, columns: int, plain: bool) -> None:
-    """Draw a contact sheet of a finished set, of a data set's folder, or of 'demo'."""
+    """Draw a contact sheet of a finished set, a data set's or occluders' folder, or of 'demo'."""
     import numpy as np
 
     from occgen import preview
@@ -29,10 +30,15 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
     from occgen.manifest import MANIFEST, read_manifest
     from occgen.reader import open_shards
     from occgen.sources import open_source
+    from occluders.directory import is_library, open_library
 
     target = out or Path(f"{path.name or 'set'}-preview.png")
     if target.suffix.lower() not in (".png", ".html"):
         raise InputError(f"--out must end in .png or .html, got {target}")
+    if not (path / MANIFEST).is_file() and is_library(path):
+        title, library = path.resolve().name, open_library(path)
+        write_library_sheet(target, library, title, columns=max(columns, 16), most=count)
+        return
     notes: list[str] = []
     manifest = read_manifest(path) if (path / MANIFEST).is_file() else {}
     if manifest and manifest["config"]["format"] == "folder":

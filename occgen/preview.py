@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .codec import decode_image, encoder
 from .errors import DataError, InputError
 
-__all__ = ["Tile", "contact_sheet", "html_page", "tiles_of_set", "tiles_of_source"]
+__all__ = ["Tile", "contact_sheet", "font", "html_page", "tiles_of_set", "tiles_of_source"]
 
 _PAPER = (250, 250, 248)
 _INK = (38, 40, 44)
@@ -153,9 +153,9 @@ def contact_sheet(
     width = max(columns * cell_width + _GAP, 640)
     sheet = Image.new("RGB", (width, top + rows * cell_height + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP, 12), title, _INK, _font(22))
+    pen.text((_GAP, 12), title, _INK, font(22))
     for line, note in enumerate(notes):
-        pen.text((_GAP, 44 + 18 * line), note, _QUIET, _font(13))
+        pen.text((_GAP, 44 + 18 * line), note, _QUIET, font(13))
     if draw:
         _legend(pen, _GAP, 44 + 18 * len(notes))
     for number, (tile, picture) in enumerate(zip(tiles, pictures, strict=True)):
@@ -163,11 +163,11 @@ def contact_sheet(
         y = top + number // columns * cell_height
         sheet.paste(Image.fromarray(picture), (x, y))
         for line, text in enumerate(tile.lines[:2]):
-            font, room = _font(12 - line), cell_width - _GAP
-            while text and pen.textlength(text, font) > room:
+            face, room = font(12 - line), cell_width - _GAP
+            while text and pen.textlength(text, face) > room:
                 text = text[:-2].rstrip(".") + "." if len(text) > 2 else ""
             colour = _INK if line == 0 else _QUIET
-            pen.text((x, y + tile_height + 3 + 15 * line), text, colour, font)
+            pen.text((x, y + tile_height + 3 + 15 * line), text, colour, face)
     return np.asarray(sheet)
 
 
@@ -243,10 +243,11 @@ def _legend(pen: ImageDraw.ImageDraw, x: float, y: int) -> None:
     entries = ((_BOX, "box"), (_MASK, "edge of the mask"), (_PATTERN, "rectangle of the label"))
     for colour, text in entries:
         pen.rectangle((x, y + 3, x + 10, y + 13), colour)
-        pen.text((x + 15, y), text, _QUIET, _font(13))
-        x += 15 + pen.textlength(text, _font(13)) + 18
+        pen.text((x + 15, y), text, _QUIET, font(13))
+        x += 15 + pen.textlength(text, font(13)) + 18
 
 
 @lru_cache(maxsize=8)
-def _font(size: int) -> Any:
+def font(size: int) -> Any:
+    """Return the typeface of sheets at a size in pixels."""
     return ImageFont.load_default(size)

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from .errors import OccluderInputError
 
-__all__ = ["Catalogue", "Facts", "read_catalogue", "size_in_name"]
+__all__ = ["CATALOGUES", "Catalogue", "Facts", "read_catalogue", "size_in_name"]
 
 Point = tuple[float, float]
 
+CATALOGUES = ("index.json", "masks.cfg", "occluders.csv", "splits.json")
 POINTS = (
     "left_eye",
     "right_eye",

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .calibration import fit_sizes
-from .catalogue import Catalogue, Facts, read_catalogue, size_in_name
+from .catalogue import CATALOGUES, Catalogue, Facts, read_catalogue, size_in_name
 from .errors import OccluderDataError, OccluderInputError
 from .library import OccluderLibrary, Record, bundled
 from .picture_file import load_rgba, picture_sha256
 
-__all__ = ["from_directory", "from_spec", "open_library"]
+__all__ = ["from_directory", "from_spec", "is_library", "open_library"]
 
 _PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 _MASKS = "masks"
@@ -110,6 +110,35 @@ def open_library(occluders: str | Path) -> OccluderLibrary:
     for name, reason in library.skipped:
         _log.warning("occluder %s is left out: %s", name, reason)
     return library
+
+
+def is_library(path: str | Path) -> bool:
+    """Return whether a folder looks like one of occluders and not of faces.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    bool
+        True where the folder has one of the files that tell of occluders, or the first picture in
+        its first category folders has transparency or a mask beside it.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        return False
+    if any((root / name).is_file() for name in CATALOGUES):
+        return True
+    for file in sorted(file for file in _pictures(root) if "/" in file)[:3]:
+        folder, _, name = file.rpartition("/")
+        try:
+            mask = _mask_of(root, folder, name)
+            alpha = load_rgba(root, file, picture_sha256(root, file))[:, :, 3]
+        except OccluderDataError:
+            continue
+        return bool(mask) or bool((alpha < 255).any())
+    return False
 
 
 def from_spec(spec: Mapping[str, Any]) -> OccluderLibrary:
