@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["build_command"]
 
 # What may be said beside a recipe: where things lie and how the work is done.
-_BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "overwrite")
+_BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "address", "overwrite")
 
 
 @command("build", "occgen build --dataset demo --scale 2.0 --limit 200")
@@ -116,7 +116,14 @@ _BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "overwrite")
     type=existing_path(folder=False),
     help="Remake the set of a recipe from your own copy of its pictures at --root.",
 )
-@click.option("--backend", type=click.Choice(["loky"]), default="loky", show_default=True)
+@click.option(
+    "--backend",
+    type=click.Choice(["loky", "ray", "dask"]),
+    default="loky",
+    show_default=True,
+    help="Processes of this machine, or a cluster.",
+)
+@click.option("--address", help="Of a running cluster.  [default: one of this machine is started]")
 @click.option("--strict", is_flag=True, help="Stop at the first bad picture.")
 @click.option(
     "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."

@@ -59,7 +59,9 @@ class AlignConfig:
     jobs: int | None = None
     """Worker processes; None for all cores this process may use."""
     backend: str = "loky"
-    """joblib backend that runs the workers."""
+    """What runs the workers: 'loky', 'ray' or 'dask'."""
+    address: str | None = None
+    """Of a running Ray or Dask cluster."""
     overwrite: bool = False
     """Whether crops of another configuration may be replaced."""
 
@@ -78,6 +80,7 @@ class AlignConfig:
             ("size", tuple(_SIZES)),
             ("face", FACE_CHOICES),
             ("codec", ("jpeg", "png")),
+            ("backend", ("loky", "ray", "dask")),
         ):
             if getattr(self, name) not in allowed:
                 raise InputError(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,13 @@ _CHOICES = {
     "codec": ("jpeg", "png"),
     "format": ("hdf5", "folder"),
     "compat": (None, "published"),
+    "backend": ("loky", "ray", "dask"),
     "on_error": ("stop", "skip"),
 }
 # What changes no picture and no label of a finished build: not part of its identity.
 _RUN_ONLY = (
-    *("root", "probes", "gallery", "out", "occluders", "jobs", "backend", "strict", "max_skipped"),
-    *("overwrite", "on_error"),
+    *("root", "probes", "gallery", "out", "occluders", "jobs", "backend", "address", "strict"),
+    *("max_skipped", "overwrite", "on_error"),
 )
 _NUMBERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("k", "variants", "quality", "shard_size", "seed", "region_jitter"), index),
@@ -138,7 +139,9 @@ class BuildConfig:
     jobs: int | None = None
     """Worker processes; None for all cores this process may use."""
     backend: str = "loky"
-    """joblib backend that runs the workers."""
+    """What runs the workers: 'loky' (processes here), or a cluster by 'ray' or 'dask'."""
+    address: str | None = None
+    """Of a running Ray or Dask cluster; None starts one of this machine's cores."""
     strict: bool = False
     """Whether the first bad picture stops the build."""
     on_error: str = "stop"
@@ -175,6 +178,8 @@ class BuildConfig:
             object.__setattr__(self, "region", self.region.replace("_", "-").replace(" ", "-"))
             if self.region not in REGIONS:
                 raise InputError(f"region must be one of {', '.join(REGIONS)}, got {self.region!r}")
+        if self.address is not None and self.backend == "loky":
+            raise InputError("address goes with backend 'ray' or 'dask'")
         if self.area is not None and self.placement != "random":
             raise InputError("area goes with placement 'random'")
         if self.compat == "published" and self.codec != "jpeg":
@@ -265,6 +270,17 @@ class BuildConfig:
     def effective_blend(self) -> str:
         """The blending used: the published generator knows none but opaque."""
         return "opaque" if self.compat == "published" else self.blend
+
+    def for_workers(self) -> "BuildConfig":
+        """Return the configuration with absolute paths where workers run in other folders."""
+        if self.backend == "loky":
+            return self
+        paths: dict[str, Any] = {"out": str(self.out_path.absolute())}
+        for name in ("root", "probes", "gallery", "occluders"):
+            value = getattr(self, name)
+            if value is not None and Path(value).exists():
+                paths[name] = str(Path(value).absolute())
+        return replace(self, **paths)
 
     def content(self) -> dict[str, Any]:
         """Return what decides the bytes of the set: no paths, jobs, backend, tolerance."""

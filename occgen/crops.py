@@ -32,7 +32,7 @@ _REPORT = "align.json"
 _TABLE = "landmarks.csv"
 _SKIPPED = "skipped.csv"
 _PARTS = ".align"
-_RUN_ONLY = ("src", "out", "jobs", "backend", "overwrite", "landmarks", "weights")
+_RUN_ONLY = ("src", "out", "jobs", "backend", "address", "overwrite", "landmarks", "weights")
 _A_PART = 128  # pictures
 
 

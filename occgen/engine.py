@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from occluders import OccluderLibrary, open_library
 
@@ -30,7 +29,7 @@ from .manifest import (
     manifest_bytes,
     read_manifest,
 )
-from .pool import run_tasks
+from .pool import WorkersLostError, run_tasks
 from .sources import ListedSource, Source, configured_source
 from .tasks import Plan, picture_size
 from .worker import ShardReport, check_standing, make_shard
@@ -45,7 +44,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _FORMATS = ("hdf5", "folder")
-_ATTEMPTS = 3  # a worker the system killed is replaced this often
+_ATTEMPTS = 3  # so often workers may be lost before one more shard is made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +124,7 @@ def build(
         When the output cannot be written or is being written; what was complete is kept.
     """
     began = time.monotonic()
+    config = config.for_workers()
     source = configured_source(config, recipe or "")
     source.check()
     library = open_library(config.occluders)
@@ -262,18 +262,21 @@ class _Build:
         """Make the shards and the manifest; return it, and how many shards stood already."""
         height, width = size = picture_size(self.config, self.source)
         order = work_order(self.config, self.library, size, scratch=scratch, recipe=self.recipe)
-        for attempt in range(_ATTEMPTS):
+        vain, standing = 0, -1
+        while True:
             plan = Plan(self.source, self.config)
             try:
                 reports = self._gather(order, plan, on_progress)
                 break
-            except TerminatedWorkerError as error:
-                if attempt + 1 == _ATTEMPTS:
+            except WorkersLostError as error:
+                before, standing = standing, len(self.format.indices(self.out))
+                vain = 1 if standing > before else vain + 1
+                if vain == _ATTEMPTS:
                     raise ShardError(
-                        "worker processes are killed again and again (out of memory?); what was "
+                        "workers are killed again and again (out of memory?); what was "
                         "complete is kept: run the same command with fewer --jobs"
                     ) from error
-                _log.warning("a worker process was killed; its shard is made again")
+                _log.warning("a worker was lost (%s); its shard is made again", error)
         self._check_none_beyond(len(reports))
         skipped = [pair for report in reports for pair in report.skipped]
         self._write_skipped(skipped, scratch)

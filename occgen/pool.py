@@ -4,12 +4,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-__all__ = ["Workers", "run_tasks"]
+__all__ = ["Workers", "WorkersLostError", "run_tasks"]
 
 _Order = TypeVar("_Order")
 _Task = TypeVar("_Task")
@@ -18,8 +19,12 @@ _Result = TypeVar("_Result")
 _LOOK_EVERY_S = 0.5
 
 
+class WorkersLostError(Exception):
+    """Workers ended before their tasks: killed by the system, or with their machine."""
+
+
 class Workers(Protocol):
-    """How many worker processes, and by which joblib backend."""
+    """How many worker processes, by which joblib backend, and on which cluster."""
 
     @property
     def jobs(self) -> int | None:
@@ -27,7 +32,11 @@ class Workers(Protocol):
 
     @property
     def backend(self) -> str:
-        """Name of a joblib backend."""
+        """'loky' (processes of this machine), 'ray' or 'dask'."""
+
+    @property
+    def address(self) -> str | None:
+        """Of a running cluster; None where there is none."""
 
 
 def run_tasks(
@@ -43,17 +52,30 @@ def run_tasks(
     make : callable
         Of a module, so that it can be sent to a worker; with one job it is called here.
     config : Workers
-        A `BuildConfig`, or another configuration with jobs and backend.
+        A `BuildConfig`, or another configuration with jobs, backend and address.
     order : object
         What all tasks have in common; handed to `make` with each.
     tasks : iterable
         Such as `ShardTask`; taken as workers become free.
+
+    Raises
+    ------
+    WorkersLostError
+        When a worker was killed; tasks that were done need not be done again.
 
     Notes
     -----
     Workers end with this process, however it ends: left to themselves they would wait for work
     for minutes, and keep open what it had open, such as a pipe somebody reads.
     """
+    if config.backend != "loky":
+        from .cluster import run_on_cluster
+
+        work = partial(make, order)
+        yield from run_on_cluster(
+            work, config.backend, config.address, config.jobs, tasks, WorkersLostError
+        )
+        return
     jobs = config.jobs or cpu_count()
     if jobs == 1:
         for task in tasks:
@@ -63,7 +85,10 @@ def run_tasks(
         n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
     )
     parent = os.getpid()
-    yield from pool(delayed(_make_for)(parent, make, order, task) for task in tasks)
+    try:
+        yield from pool(delayed(_make_for)(parent, make, order, task) for task in tasks)
+    except TerminatedWorkerError as error:
+        raise WorkersLostError(str(error)) from error
 
 
 def _make_for(

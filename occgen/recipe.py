@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from .atomic import replacing_bytes
 from .columns import Columns, content_digest
@@ -25,7 +24,7 @@ from .config import BuildConfig
 from .engine import BuildReport, Progress, build, open_library
 from .errors import DataError, InputError, OccgenError, ShardError
 from .manifest import build_digest, canonical, identity_of, installed_versions
-from .pool import run_tasks
+from .pool import WorkersLostError, run_tasks
 from .recipe_file import CHECKSUM_BYTES, Block, Recipe, checksum, pack_block, recipe_bytes
 from .sources import ListedSource, configured_source
 from .tasks import Plan, ShardTask, picture_size
@@ -132,6 +131,7 @@ def build_from_recipe(
     *,
     occluders: str = "bundled",
     backend: str = "loky",
+    address: str | None = None,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> BuildReport:
@@ -150,7 +150,9 @@ def build_from_recipe(
     occluders : str, optional
         'bundled', or the directory of occluders the recipe was written with.
     backend : str, optional
-        joblib backend that runs the workers.
+        What runs the workers: 'loky', 'ray' or 'dask'.
+    address : str, optional
+        Of a running cluster.
     overwrite : bool, optional
         Whether a set of another configuration in `out` may be replaced.
     on_progress : callable, optional
@@ -177,7 +179,9 @@ def build_from_recipe(
     where these differ from the recipe's, a warning says so in place of an error.
     """
     recipe = Recipe(path)
-    config = _config_of(recipe, root, out, jobs, occluders, backend, overwrite)
+    run = {"root": root, "out": out, "jobs": jobs, "occluders": occluders}
+    run |= {"backend": backend, "address": address, "overwrite": overwrite}
+    config = _config_of(recipe, run)
     library = open_library(occluders)
     wanted = recipe.header["occluders"]
     if library.digest != wanted["digest"]:
@@ -196,19 +200,11 @@ def build_from_recipe(
     return report
 
 
-def _config_of(
-    recipe: Recipe,
-    root: str | None,
-    out: str | None,
-    jobs: int | None,
-    occluders: str,
-    backend: str,
-    overwrite: bool,
-) -> BuildConfig:
+def _config_of(recipe: Recipe, run: dict[str, Any]) -> BuildConfig:
+    """Return the recipe's configuration with what this run brings: paths, jobs, backend."""
     settings = dict(recipe.header["config"])
     settings.pop("occluders_digest", None)
-    settings |= {"root": root, "out": out, "jobs": jobs, "occluders": occluders}
-    settings |= {"backend": backend, "overwrite": overwrite, "max_skipped": 1.0}
+    settings |= {**run, "max_skipped": 1.0}
     try:
         return BuildConfig.from_json(json.dumps(settings))
     except InputError as error:
@@ -340,7 +336,7 @@ def _listed_source(order: WorkOrder) -> ListedSource:
 def _kept_alive(results: Iterable[Any]) -> Iterator[Any]:
     try:
         yield from results
-    except TerminatedWorkerError as error:
+    except WorkersLostError as error:
         raise ShardError(
             "a worker process was killed (out of memory?); run the same command with fewer --jobs"
         ) from error

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -283,9 +284,13 @@ class Workshop:
             rows.add(key, picture.number, picture.name, data, face, box, picture.landmarks)
 
 
-@lru_cache(maxsize=2)
 def open_workshop(order: WorkOrder) -> Workshop:
-    """Return the workshop of an order, kept from one task to the next."""
+    """Return this thread's workshop of an order, kept from one task to the next."""
+    return _workshop(order, threading.get_ident())
+
+
+@lru_cache(maxsize=8)
+def _workshop(order: WorkOrder, thread: int) -> Workshop:
     return Workshop(order)
 
 
