@@ -198,7 +198,7 @@ def test_identity_holds_what_decides_the_bytes_and_nothing_else() -> None:
         "max_skipped": 0.5,
         "overwrite": True,
         "occluders": "/c",
-        "backend": "threading",
+        "backend": "ray",
         "probes": "/d",
         "gallery": "/e",
         "on_error": "skip",
