@@ -128,6 +128,8 @@ def shade(
     glint = tint * (lamp * shine[:, None] + mirror)
     opacity = material.opacity(p) if callable(material.opacity) else material.opacity
     share = np.broadcast_to(np.asarray(opacity, np.float32), (len(p),))
+    if material.is_glass:  # the way through it is longer at a slant
+        share = share + (1 - share) * np.float32(0.5) * (1 - slant) ** 3
     body = diffuse * np.float32(1 - 0.9 * material.metal)
     if not material.is_glass:
         return np.asarray(body + glint), share

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import OccluderInputError
 from ..rendering import Rendered
+from .cup import cup
 from .eye_mask import eye_mask
 from .eyeglasses import eyeglasses
 from .face_mask import face_mask
@@ -15,6 +16,7 @@ from .sunglasses import sunglasses
 __all__ = ["KINDS", "render"]
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
+    "cup": cup,
     "eye_mask": eye_mask,
     "eyeglasses": eyeglasses,
     "face_mask": face_mask,

@@ -8,8 +8,12 @@ from occluders.errors import OccluderInputError
 from occluders.lighting import Light
 from occluders.materials import HOLDOUT, Material, glass, plain, plastic
 from occluders.render import KINDS, render
+from occluders.render.cup import CUPS, cup
+from occluders.render.flesh import flesh
 from occluders.render.hand import hand
 from occluders.render.poses import POSES
+from occluders.render.skeleton import CM, Build, Pose, pose_hand
+from occluders.render.vessels import Vessel
 from occluders.rendering import Camera, Part, render_scene
 from occluders.shapes import box, sphere
 
@@ -17,7 +21,7 @@ FLAT = Camera(distance=np.inf)
 EVEN = Light(strength=0.0, fill_strength=0.0, sky=(0.9, 0.9, 0.9), ground=(0.9, 0.9, 0.9))
 CHALK = Material(albedo=plain((0.8, 0.3, 0.2)), gloss=0.0, specular=0.0)
 WORN = ("eye_mask", "eyeglasses", "face_mask", "sunglasses")
-HELD = ("hand",)
+HELD = ("cup", "hand")
 EVERY = WORN + HELD
 
 
@@ -203,12 +207,12 @@ def test_held_things_tell_their_true_size(category, seed):
     assert np.hypot(*(origin - cover)) > 0.3 * between_eyes
 
 
-TRUE_SIZE = {"hand": (11, 34), "cup": (7, 26)}  # cm, with some of the arm
+TRUE_SIZE = {"hand": (11, 34), "cup": (7, 30)}  # cm, with some of the arm
 
 
 @pytest.mark.parametrize("pose", sorted(POSES))
 def test_a_pose_says_what_it_covers(pose):
-    result = hand(np.random.default_rng(3), 64, pose)
+    result = hand(np.random.default_rng(3), 32, pose)
     faces = {"over_mouth": {"mouth"}, "over_eye": {"left_eye", "right_eye"}, "on_cheek": CHEEKS}
     covered = set(result.anchors) - {"cover", "span", "origin"}
     assert len(covered) == (1 if pose in faces else 0)
@@ -225,12 +229,47 @@ CHEEKS = {"left_cheek", "right_cheek"}
 
 
 def test_fingers_of_a_spread_hand_stand_apart():
-    seen = [hand(np.random.default_rng(seed), 96, "palm").rgba[:, :, 3] > 127 for seed in range(5)]
-    runs = [max(_runs(row) for row in picture) for picture in seen]
-    assert max(runs) >= 4  # four fingers, or with the thumb, crossed by one line
-    fist = hand(np.random.default_rng(0), 96, "fist").rgba[:, :, 3] > 127
-    assert max(_runs(row) for row in fist) <= 3
+    spread = {"index": 12.0, "middle": 2.0, "ring": -10.0, "little": -20.0}
+    hands = [pose_hand(Pose(spread=angles), Build()) for angles in (spread, {})]
+    apart, together = (flesh(bones) for bones in hands)
+    x = np.linspace(-1.2, 1.2, 400)
+    line = np.stack([x, np.full_like(x, 12.5 * CM), np.zeros_like(x)])  # across the fingers
+    p = np.asarray(line.T, np.float32, order="F")
+    assert _runs(apart(p) < 0) == 4
+    assert _runs(together(p) < 0) < 4
+
+
+def test_bones_keep_their_lengths_in_any_pose():
+    poses = [POSES[name][0](np.random.default_rng(seed)).pose for name in POSES for seed in (0, 1)]
+    hands = [pose_hand(pose, Build()) for pose in poses]
+    lengths = [[np.linalg.norm(b.end - b.start) for b in hand.bones] for hand in hands]
+    np.testing.assert_allclose(lengths, np.tile(lengths[0], (len(lengths), 1)))
+    straight = pose_hand(Pose(), Build())
+    tip = straight.bone("middle", 3).end
+    assert 17.5 < tip[1] / CM < 19.5  # an adult's hand, to the wrist
 
 
 def _runs(row):
     return int((np.diff(np.pad(row.astype(int), 1)) == 1).sum())
+
+
+@pytest.mark.parametrize("kind", sorted(CUPS))
+def test_only_glasses_let_through(kind):
+    result = cup(np.random.default_rng(5), 40, kind)
+    alpha = result.rgba[:, :, 3]
+    inside = cv2.erode((alpha > 0).astype(np.uint8), np.ones((3, 3))) > 0
+    share = (alpha[inside] < 250).mean()
+    assert share > 0.2 if kind == "glass" else share < 0.02
+
+
+def test_a_vessel_holds_its_filling():
+    side = np.array([(0.4, -0.6), (0.5, 0.6)])
+    vessel = Vessel(side, wall=0.05, floor=0.1)
+    points = np.array([(0, 0, 0), (0.43, 0, 0), (0, -0.55, 0), (0, 0.5, 0), (0.2, 0.2, 0.2)])
+    p = np.asfortranarray(points, np.float32)
+    body, filling = vessel.body()(p), vessel.filling(0.5)(p)
+    np.testing.assert_array_equal(body < 0, [False, True, True, False, False])
+    np.testing.assert_array_equal(filling < 0, [True, False, False, False, False])
+    np.testing.assert_array_equal(vessel.cavity()(p) < 0, [True, False, False, True, True])
+    assert not ((body < 0) & (filling < 0)).any()
+    assert body[1] == pytest.approx(-0.02, abs=0.006)
