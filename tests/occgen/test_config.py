@@ -199,6 +199,7 @@ def test_identity_holds_what_decides_the_bytes_and_nothing_else() -> None:
         "overwrite": True,
         "occluders": "/c",
         "backend": "ray",
+        "address": "127.0.0.1:6379",
         "probes": "/d",
         "gallery": "/e",
         "on_error": "skip",
