@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from occgen.config import DATASETS, DEFAULT_MIX, BuildConfig
+from occgen.config import DATASETS, DEFAULT_MIX, NATURAL_STEPS, BuildConfig
 from occgen.regions import REGIONS
 
 from .boundary import command
@@ -57,10 +57,16 @@ _BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "address", "ove
 @click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")
 @click.option(
     "--blend",
-    type=click.Choice(["opaque", "alpha"]),
+    type=click.Choice(["opaque", "alpha", "natural"]),
     default="alpha",
     show_default=True,
-    help="Paste the whole rectangle, or the matte.",
+    help="Paste the whole rectangle, the matte, or the matte matched to the picture.",
+)
+@click.option(
+    "--natural-steps",
+    callback=split_commas,
+    metavar="A,B",
+    help=f"Of natural blending, only these, or none.  [default: {','.join(NATURAL_STEPS)}]",
 )
 @click.option(
     "--by",
@@ -159,6 +165,8 @@ def build_command(
         raise click.UsageError("--dataset NAME is needed; --dataset demo needs no files")
     for name in ("include_occluders", "exclude_occluders"):
         options[name] = options[name] or ()
+    steps = options["natural_steps"] or NATURAL_STEPS
+    options["natural_steps"] = () if steps == ("none",) else steps
     config = BuildConfig(format=format_, **options)
     if dry_run:
         _say_estimate(config, as_json)

@@ -16,7 +16,15 @@ from PIL import Image
 
 from .errors import DataError, InputError
 
-__all__ = ["MAX_PIXELS", "bgr_to_rgb", "decode_image", "encoder", "read_size"]
+__all__ = [
+    "MAX_PIXELS",
+    "bgr_to_rgb",
+    "decode_image",
+    "encoder",
+    "jpeg_quality",
+    "read_size",
+    "round_trip_jpeg",
+]
 
 MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
 
@@ -31,6 +39,8 @@ _TURNS = {  # EXIF orientation: what brings the picture upright
 }
 
 _HEAD = 2048  # bytes; EXIF stands in one of the first segments of a JPEG
+
+_LUMA_SUM = 3688  # of the standard table of quantisation for luminance, at quality 50
 
 UInt8 = NDArray[np.uint8]
 
@@ -135,6 +145,46 @@ def encoder(codec: str, quality: int) -> Callable[[UInt8], bytes]:
         return buffer.getvalue()
 
     return encode
+
+
+def jpeg_quality(data: bytes) -> int | None:
+    """Return the quality a JPEG was written with, as libjpeg counts it.
+
+    Parameters
+    ----------
+    data : bytes
+        Of any file.
+
+    Returns
+    -------
+    int or None
+        1 to 100, from the sum of its first table of quantisation, so a little high below 20; None
+        for what is no JPEG.
+    """
+    if data[:3] != b"\xff\xd8\xff":
+        return None
+    start = data.find(b"\xff\xdb", 2)
+    table = data[start + 5 : start + 69]
+    if start < 0 or len(table) < 64 or data[start + 4] >> 4:
+        return None
+    percent = 100 * sum(table) / _LUMA_SUM
+    quality = (200 - percent) / 2 if percent <= 100 else 5000 / percent
+    return max(1, min(100, round(quality)))
+
+
+def round_trip_jpeg(image: UInt8, quality: int) -> UInt8:
+    """Return an image as it is after JPEG compression with 4:2:0 colour.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    quality : int
+        1 to 100.
+    """
+    data = simplejpeg.encode_jpeg(
+        image, quality=quality, colorspace="RGB", colorsubsampling="420", fastdct=True
+    )
+    return simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=True)
 
 
 def _opened(data: bytes) -> Image.Image:

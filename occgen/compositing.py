@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occluders import Resized
+from occluders.library import resize
 
 from .errors import InputError
 from .placement import Placement, Warp
 
-__all__ = ["clip_box", "fitted", "paste", "paste_mask"]
+__all__ = ["clip_box", "fitted", "paste", "paste_mask", "warp_maps"]
 
 Box = tuple[int, int, int, int]
 UInt8 = NDArray[np.uint8]
@@ -47,31 +48,50 @@ def fitted(placement: Placement, height: int, width: int, blend: str) -> tuple[R
     if placement.warp is None or blend == "opaque":
         return placement.occluder.resized(box[2] - box[0], box[3] - box[1]), box
     clipped = clip_box(box, height, width)
-    layers = placement.occluder.layers(*placement.warp.size)
-    turned = cv2.remap(layers, *_maps(placement.warp, clipped), cv2.INTER_LINEAR)
+    occluder, size = placement.occluder, placement.warp.size
+    layers = occluder.kept(("layers", size), lambda: _layers(occluder.rgba, size))
+    turned = cv2.remap(layers, *warp_maps(placement.warp, clipped), cv2.INTER_LINEAR)
     premultiplied = _bytes(cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB))
     alpha = _bytes(cv2.extractChannel(turned, 3))
     inverse = _bytes(cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB))
     return Resized(premultiplied, premultiplied, inverse, alpha, alpha >= 128), clipped
 
 
+def _layers(rgba: UInt8, size: tuple[int, int]) -> UInt8:
+    """Return a picture at a size as (height, width, 4): premultiplied colour, then alpha."""
+    sized = resize(rgba, *size)
+    return np.dstack([sized.premultiplied, sized.alpha])
+
+
 def _bytes(array: NDArray[Any]) -> UInt8:
     return np.asarray(array, np.uint8)
 
 
-def _maps(warp: Warp, box: Box) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-    """Return where each pixel of a box looks, as OpenCV's fixed-point maps: whole numbers only."""
+def warp_maps(
+    warp: Warp, box: Box, margin: int = 0
+) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """Return where each pixel of a box looks, as OpenCV's fixed-point maps: whole numbers only.
+
+    Parameters
+    ----------
+    warp : Warp
+    box : tuple of int
+        Of the image; may reach beyond it.
+    margin : int, optional
+        Pixels around the resized picture in what is looked at.
+    """
     a, b, c, d, e, f = warp.back
     x0, y0, x1, y1 = box
     twice_x = np.arange(2 * x0 + 1, 2 * x1, 2, dtype=np.int64)
     twice_y = np.arange(2 * y0 + 1, 2 * y1, 2, dtype=np.int64)[:, None]
-    # Twice 1/65536 of a pixel, from pixel centres to pixel centres, then 1/32 of one.
-    x = (a * twice_x + (2 * c - 65536) >> 6).astype(np.int32) + (b * twice_y >> 6).astype(np.int32)
-    y = (d * twice_x + (2 * f - 65536) >> 6).astype(np.int32) + (e * twice_y >> 6).astype(np.int32)
-    x, y = x + 32 >> 6, y + 32 >> 6
-    whole = np.empty((*x.shape, 2), np.int16)
-    whole[:, :, 0], whole[:, :, 1] = x >> 5, y >> 5
-    return whole, ((y & 31) << 5 | x & 31).astype(np.uint16)
+    first = (2 * margin - 1) * 65536 + 2048  # pixel centres to pixel centres, rounded
+    place = np.empty((y1 - y0, x1 - x0, 2), np.int32)  # in 1/32 of a pixel
+    for axis, (across, down, start) in enumerate(((a, b, c), (d, e, f))):
+        along = (across * twice_x + (2 * start + first) >> 12).astype(np.int32)
+        np.add(along, (down * twice_y >> 12).astype(np.int32), out=place[:, :, axis])
+    share = place & 31
+    whole = (place >> 5).astype(np.int16)
+    return whole, (share[:, :, 1] << 5 | share[:, :, 0]).astype(np.uint16)
 
 
 def paste(image: NDArray[np.uint8], resized: Resized, box: Box, blend: str) -> Box:
@@ -85,7 +105,7 @@ def paste(image: NDArray[np.uint8], resized: Resized, box: Box, blend: str) -> B
         The occluder at the size of `box`.
     box : tuple of int
         Where it lies; may reach beyond the image.
-    blend : {'opaque', 'alpha', 'natural'}
+    blend : {'opaque', 'alpha'}
         The whole rectangle, or its matte.
 
     Returns
@@ -129,20 +149,18 @@ def paste(image: NDArray[np.uint8], resized: Resized, box: Box, blend: str) -> B
     return clipped
 
 
-def paste_mask(mask: NDArray[np.bool_], resized: Resized, box: Box, blend: str) -> None:
+def paste_mask(mask: NDArray[np.bool_], part: NDArray[np.bool_], box: Box) -> None:
     """Mark what an occluder hides, in place.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (H, W)
-        Changed: True where alpha is at least half, or in the whole box of an opaque paste.
-    resized, box, blend
-        As given to `paste`.
+        Changed.
+    part : ndarray of bool
+        Of the size of `box`: what is hidden there.
+    box : tuple of int
+        May reach beyond the image.
     """
     x0, y0, x1, y1 = clip_box(box, *mask.shape)
-    if blend == "opaque":
-        mask[y0:y1, x0:x1] = True
-    else:
-        part = resized.mask[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-        region = mask[y0:y1, x0:x1]
-        np.logical_or(region, part, out=region)
+    region = mask[y0:y1, x0:x1]
+    np.logical_or(region, part[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]], out=region)

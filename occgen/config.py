@@ -11,9 +11,10 @@ from typing import Any
 from .errors import InputError
 from .regions import REGIONS
 
-__all__ = ["DATASETS", "DEFAULT_MIX", "BuildConfig", "parse_scales"]
+__all__ = ["DATASETS", "DEFAULT_MIX", "NATURAL_STEPS", "BuildConfig", "parse_scales"]
 
 DEFAULT_MIX = "random=1,landmarks=2"
+NATURAL_STEPS = ("colour", "light", "shadow", "blur", "noise", "jpeg")
 
 DATASETS = {  # what --dataset understands, and how the paper writes it
     "demo": "Demo",
@@ -32,7 +33,7 @@ DATASETS = {  # what --dataset understands, and how the paper writes it
 }
 _CHOICES = {
     "placement": ("random", "regions", "landmarks", "mixed"),
-    "blend": ("opaque", "alpha"),
+    "blend": ("opaque", "alpha", "natural"),
     "by": ("box", "mask"),
     "image_size": ("source", "112x96", "112x112"),
     "codec": ("jpeg", "png"),
@@ -95,7 +96,10 @@ class BuildConfig:
     region_jitter: int = 0
     """A region is moved by one offset, the same on both axes, of up to this many pixels."""
     blend: str = "alpha"
-    """'opaque' (the occluder's rectangle, as published) or 'alpha' (its matte)."""
+    """'opaque' (the occluder's rectangle, as published), 'alpha' (its matte) or 'natural' (the
+    matte, matched to the picture by `natural_steps`)."""
+    natural_steps: tuple[str, ...] = NATURAL_STEPS
+    """What natural blending does, any of `NATURAL_STEPS`."""
     by: str = "box"
     """Whether `pattern` means the label of the box or of the mask."""
     k: int = 5
@@ -162,7 +166,12 @@ class BuildConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, str(value))
-        for name in ("categories", "exclude_occluders", "include_occluders"):
+        for name in (
+            "categories",
+            "exclude_occluders",
+            "include_occluders",
+            "natural_steps",
+        ):
             value = getattr(self, name)
             if value is not None:
                 values = (value,) if isinstance(value, str) else tuple(value)
@@ -170,6 +179,7 @@ class BuildConfig:
         self._take_numbers()
         self._check_numbers()
         self._check_mixture()
+        self._check_steps()
         if isinstance(self.scale, str) and len(self.scales) == 1:
             object.__setattr__(self, "scale", self.scales[0])
         if self.region is not None:
@@ -231,6 +241,17 @@ class BuildConfig:
         object.__setattr__(
             self, "occluders_per_face", fewest if fewest == most else f"{fewest}:{most}"
         )
+
+    def _check_steps(self) -> None:
+        """Bring the steps of natural blending into one order."""
+        unknown = sorted(set(self.natural_steps) - set(NATURAL_STEPS))
+        if unknown:
+            steps = ", ".join(NATURAL_STEPS)
+            raise InputError(f"natural_steps must be some of {steps}, got {unknown[0]!r}")
+        if self.blend != "natural" and set(self.natural_steps) != set(NATURAL_STEPS):
+            raise InputError("natural_steps goes with blend 'natural'")
+        ordered = tuple(step for step in NATURAL_STEPS if step in self.natural_steps)
+        object.__setattr__(self, "natural_steps", ordered)
 
     @property
     def weights(self) -> dict[str, float]:

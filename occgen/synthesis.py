@@ -1,16 +1,17 @@
 """One face in, one occluded face out: place, composite, and what the labels need. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from occluders import Occluder, OccluderLibrary, Resized
+from occluders import Occluder, OccluderLibrary
 
 from .compositing import fitted, paste, paste_mask
-from .config import BuildConfig
+from .config import NATURAL_STEPS, BuildConfig
 from .errors import InputError
 from .geometry import centred_box
+from .natural import look_at, paste_naturally
 from .placement import Placement, place_at_random, place_in_region, resized_size
 from .seeding import RandomSource, Stream, choose
 from .wearing import face_points, place_several
@@ -42,7 +43,7 @@ class OccludedFace:
     blend : str
     """
 
-    __slots__ = ("_mask", "_pasted", "blend", "box", "image", "paste_boxes", "placements")
+    __slots__ = ("_hidden", "_mask", "blend", "box", "image", "paste_boxes", "placements")
 
     def __init__(
         self,
@@ -50,10 +51,10 @@ class OccludedFace:
         placements: tuple[Placement, ...],
         paste_boxes: tuple[Box, ...],
         blend: str,
-        pasted: tuple[tuple[Resized, Box], ...],
+        hidden: tuple[tuple[NDArray[np.bool_], Box], ...] = (),
     ) -> None:
         self.image, self.placements, self.paste_boxes = image, placements, paste_boxes
-        self.blend, self._pasted = blend, pasted
+        self.blend, self._hidden = blend, hidden
         self.box = _enclosing(paste_boxes)
         self._mask: NDArray[np.bool_] | None = None
 
@@ -65,8 +66,11 @@ class OccludedFace:
         """(H, W), True where at least half hidden; drawn when first asked for."""
         if self._mask is None:
             self._mask = np.zeros(self.image.shape[:2], np.bool_)
-            for resized, box in self._pasted:
-                paste_mask(self._mask, resized, box, self.blend)
+            if self.blend == "opaque":
+                for x0, y0, x1, y1 in self.paste_boxes:
+                    self._mask[y0:y1, x0:x1] = True
+            for part, box in self._hidden:
+                paste_mask(self._mask, part, box)
         return self._mask
 
     @property
@@ -100,7 +104,7 @@ def occlude(
         Above 0; times the occluder's natural size.
     rng : numpy.random.Generator or Stream, optional
         Gives the centre, two numbers; by default a fresh unseeded generator.
-    blend : {'alpha', 'opaque'}, optional
+    blend : {'alpha', 'opaque', 'natural'}, optional
 
     Returns
     -------
@@ -135,6 +139,7 @@ def occlude_face(
     config: BuildConfig,
     key: str,
     landmarks: NDArray[np.float32] | None = None,
+    jpeg_quality: int | None = None,
 ) -> OccludedFace:
     """Return a face as a build makes it, from the streams of its key.
 
@@ -150,6 +155,8 @@ def occlude_face(
     landmarks : ndarray of float32, shape (5, 2), optional
         x, y in pixels: left eye, right eye, nose, left and right corner of the mouth as seen;
         for placement by landmarks, where the paper's template stands in for unknown ones.
+    jpeg_quality : int, optional
+        As given to `occlude_with`.
 
     Returns
     -------
@@ -157,7 +164,13 @@ def occlude_face(
     """
     height, width = image.shape[:2]
     placements = draw_placements(library, config, key, height, width, landmarks)
-    return occlude_with(image, placements, config.effective_blend)
+    return occlude_with(
+        image,
+        placements,
+        config.effective_blend,
+        natural_steps=config.natural_steps,
+        jpeg_quality=jpeg_quality,
+    )
 
 
 def draw_placements(
@@ -229,6 +242,8 @@ def occlude_with(
     blend: str,
     *,
     in_place: bool = False,
+    natural_steps: Collection[str] = NATURAL_STEPS,
+    jpeg_quality: int | None = None,
 ) -> OccludedFace:
     """Return a face with given placements pasted one over the other.
 
@@ -237,9 +252,13 @@ def occlude_with(
     image : ndarray of uint8, shape (H, W, 3)
         RGB; not changed.
     placements : tuple of Placement
-    blend : {'alpha', 'opaque'}
+    blend : {'alpha', 'opaque', 'natural'}
     in_place : bool, optional
         Whether `image` itself may be pasted on; else it is not changed.
+    natural_steps : collection of str, optional
+        What natural blending does.
+    jpeg_quality : int, optional
+        The image was compressed with, for natural blending; None where it is unknown.
 
     Returns
     -------
@@ -247,9 +266,16 @@ def occlude_with(
     """
     occluded = image if in_place else np.array(image, order="C")
     height, width = occluded.shape[:2]
-    pasted = tuple(fitted(placement, height, width, blend) for placement in placements)
-    boxes = tuple(paste(occluded, *piece, blend) for piece in pasted)
-    return OccludedFace(occluded, placements, boxes, blend, pasted)
+    if blend == "natural":
+        look = look_at(occluded, natural_steps, jpeg_quality) if placements else None
+        done = tuple(paste_naturally(occluded, p, look) for p in placements if look is not None)
+        boxes = tuple(clipped for clipped, _, _ in done)
+        parts = tuple((hidden, box) for _, hidden, box in done)
+        return OccludedFace(occluded, placements, boxes, blend, parts)
+    pieces = tuple(fitted(placement, height, width, blend) for placement in placements)
+    boxes = tuple(paste(occluded, resized, box, blend) for resized, box in pieces)
+    parts = () if blend == "opaque" else tuple((piece.mask, box) for piece, box in pieces)
+    return OccludedFace(occluded, placements, boxes, blend, parts)
 
 
 def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from occluders import OccluderLibrary, from_spec
 
-from .codec import decode_image, encoder
+from .codec import decode_image, encoder, jpeg_quality
 from .columns import CLEAN, Columns, ShardColumns
 from .config import BuildConfig
 from .errors import DataError, ShardError
@@ -150,6 +150,8 @@ class _Picture(NamedTuple):
     name: str
     image: UInt8
     landmarks: NDArray[np.float32] | None
+    jpeg_quality: int | None
+    """The source was compressed with, where natural blending asks."""
 
 
 class Workshop:
@@ -253,7 +255,8 @@ class Workshop:
                     raise DataError(f"{key}: {error}; --strict stops at the first") from error
                 rows.skip(key.encode("utf-8", "backslashreplace").decode(), str(error))
             else:
-                found.append(_Picture(key, number, name, image, landmarks))
+                quality = jpeg_quality(data) if self.config.effective_blend == "natural" else None
+                found.append(_Picture(key, number, name, image, landmarks, quality))
         return found
 
     def _open(self, key: str, data: bytes) -> tuple[UInt8, NDArray[np.float32] | None]:
@@ -275,7 +278,14 @@ class Workshop:
             for key, (picture, _) in zip(keys, work, strict=True)
         ]
         faces = [
-            occlude_with(picture.image, placements, blend, in_place=variant == variants[-1])
+            occlude_with(
+                picture.image,
+                placements,
+                blend,
+                in_place=variant == variants[-1],
+                natural_steps=config.natural_steps,
+                jpeg_quality=picture.jpeg_quality,
+            )
             for (picture, variant), placements in zip(work, placed, strict=True)
         ]
         encoded = [self.encode(face.image) for face in faces]

@@ -4,10 +4,10 @@ import fnmatch
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -41,6 +41,14 @@ UInt8 = NDArray[np.uint8]
 
 class _Random(Protocol):
     def random(self) -> float: ...
+
+
+class _Sized(Protocol):
+    @property
+    def nbytes(self) -> int: ...
+
+
+_Made = TypeVar("_Made", bound=_Sized)
 
 
 class Record(NamedTuple):
@@ -131,15 +139,17 @@ class Occluder:
         """Corners of the convex hull of what is seen of its picture: x, y in its pixels."""
         return self._library.cache.outline(self)
 
-    def layers(self, width: int, height: int) -> UInt8:
-        """Return it at a size as (height, width, 4): premultiplied colour, then alpha.
+    def kept(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Return what `make` makes of it, from the library's cache where it was made before.
 
         Parameters
         ----------
-        width, height : int
-            In pixels, at least 1.
+        key : hashable
+            Names what is made; others of this occluder have other keys.
+        make : callable
+            Returns something with `nbytes`.
         """
-        return self._library.cache.layers(self, width, height)
+        return self._library.cache.kept((self.name, key), make)
 
     def resized(self, width: int, height: int) -> Resized:
         """Return it at a size, from the library's cache where it was asked for before.
@@ -158,9 +168,8 @@ class _Cache:
     def __init__(self, root: Any, limit: int) -> None:
         self._root, self._limit, self._used = root, limit, 0
         self._pictures: dict[str, UInt8] = {}
-        self._sizes: OrderedDict[tuple[str, int, int], Resized] = OrderedDict()
+        self._made: OrderedDict[tuple[str, Hashable], Any] = OrderedDict()
         self._outlines: dict[str, tuple[tuple[int, int], ...]] = {}
-        self._layers: dict[tuple[str, int, int], UInt8] = {}  # few sizes a member
 
     def picture(self, occluder: Occluder) -> UInt8:
         """Return the decoded picture of a member."""
@@ -179,27 +188,23 @@ class _Cache:
             self._outlines[occluder.name] = found
         return found
 
-    def layers(self, occluder: Occluder, width: int, height: int) -> UInt8:
-        """Return premultiplied colour and alpha of a member at a size."""
-        key = (occluder.name, width, height)
-        found = self._layers.get(key)
-        if found is None:
-            sized = resize(self.picture(occluder), width, height)
-            found = np.dstack([sized.premultiplied, sized.alpha])
-            found.flags.writeable = False
-            self._layers[key] = found
-        return found
-
     def resized(self, occluder: Occluder, width: int, height: int) -> Resized:
         """Return a member at a size."""
-        key = (occluder.name, width, height)
-        found = self._sizes.get(key)
+        key = (occluder.name, (width, height))
+        found: Resized | None = self._made.get(key)
         if found is None:
-            found = resize(self.picture(occluder), width, height)
-            self._sizes[key] = found
+            return self.kept(key, lambda: resize(self.picture(occluder), width, height))
+        return found
+
+    def kept(self, key: tuple[str, Hashable], make: Callable[[], _Made]) -> _Made:
+        """Return what is kept under a key, made where it is not."""
+        found: _Made | None = self._made.get(key)
+        if found is None:
+            found = make()
+            self._made[key] = found
             self._used += found.nbytes
-            while self._used > self._limit and len(self._sizes) > 1:
-                self._used -= self._sizes.popitem(last=False)[1].nbytes
+            while self._used > self._limit and len(self._made) > 1:
+                self._used -= self._made.popitem(last=False)[1].nbytes
         return found
 
 

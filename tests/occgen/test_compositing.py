@@ -98,9 +98,9 @@ def test_clipping_is_a_window_on_a_larger_picture(blend: str, x0: int, y0: int) 
     box = (x0, y0, x0 + 9, y0 + 7)
     moved = tuple(side + margin for side in box)
     clipped = paste(image, resized, box, blend)
-    paste_mask(mask, resized, box, blend)
+    paste_mask(mask, resized.mask, box)
     paste(wide, resized, moved, blend)  # type: ignore[arg-type]
-    paste_mask(wide_mask, resized, moved, blend)  # type: ignore[arg-type]
+    paste_mask(wide_mask, resized.mask, moved)  # type: ignore[arg-type]
     assert (image == wide[window]).all()
     assert (mask == wide_mask[window]).all()
     assert clipped == clip_box(box, HEIGHT, WIDTH)
@@ -124,11 +124,8 @@ def test_a_mask_is_true_where_alpha_is_at_least_half() -> None:
     rgba[:, :, 3] = [[0, 127], [128, 255]]
     mask = np.zeros((4, 4), np.bool_)
     mask[0, 0] = True
-    paste_mask(mask, ready(rgba), (1, 1, 3, 3), "alpha")
+    paste_mask(mask, ready(rgba).mask, (1, 1, 3, 3))
     assert np.argwhere(mask).tolist() == [[0, 0], [2, 1], [2, 2]]
-    paste_mask(mask, ready(rgba), (1, 1, 3, 3), "opaque")
-    assert mask[1:3, 1:3].all()
-    assert mask.sum() == 5
 
 
 def test_the_occluder_is_not_changed() -> None:

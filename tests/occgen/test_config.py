@@ -102,7 +102,7 @@ def test_wrong_ranges_are_refused(text: str) -> None:
         ({"region": "mouth"}, "region goes with placement 'regions'"),
         ({"placement": "regions", "region": "chin"}, "region must be one of left-eye,.*'chin'"),
         ({"placement": "regions", "area": 0.2}, "area goes with placement 'random'"),
-        ({"blend": "screen"}, "blend must be one of opaque, alpha"),
+        ({"blend": "screen"}, "blend must be one of opaque, alpha, natural"),
         ({"mix": "random=1"}, "mix goes with placement 'mixed'"),
         ({"placement": "mixed", "mix": "random"}, "mix must be weights of random, .* 'random'"),
         ({"placement": "mixed", "mix": "random=0"}, "mix must be weights"),
@@ -114,6 +114,8 @@ def test_wrong_ranges_are_refused(text: str) -> None:
         ({"occluders_per_face": "1:2:3"}, "occluders_per_face must be"),
         ({"occluders_per_face": 1.5}, "occluders_per_face must be"),
         ({"occluders_per_face": True}, "occluders_per_face must be"),
+        ({"natural_steps": ("blur",)}, "natural_steps goes with blend 'natural'"),
+        ({"blend": "natural", "natural_steps": ("x",)}, "natural_steps must be some of colour"),
         ({"by": "pixel"}, "by must be one of box, mask"),
         ({"image_size": "64x64"}, "image_size must be one of source, 112x96, 112x112"),
         ({"codec": "gif"}, "codec must be one of jpeg, png"),
@@ -235,9 +237,10 @@ def test_identity_holds_what_decides_the_bytes_and_nothing_else() -> None:
     for name, value in changed.items():
         assert config(**{name: value}).content() != config().content(), name
     fields = {field.name for field in dataclasses.fields(BuildConfig)}
-    assert fields - set(runs) - set(changed) <= {"region", "mix"}
-    mixed = config(placement="mixed")
+    assert fields - set(runs) - set(changed) <= {"region", "mix", "natural_steps"}
+    mixed, natural = config(placement="mixed"), config(blend="natural")
     assert config(placement="mixed", mix="random=2").content() != mixed.content()
+    assert config(blend="natural", natural_steps=("blur",)).content() != natural.content()
 
 
 def test_mixtures_and_numbers_have_one_identity_however_they_are_written() -> None:
@@ -247,6 +250,8 @@ def test_mixtures_and_numbers_have_one_identity_however_they_are_written() -> No
     assert one.weights == {"random": 1.0, "landmarks": 2.0}
     assert one.occluder_counts == (2, 2)
     assert config(occluders_per_face="1:3").occluder_counts == (1, 3)
+    steps = config(blend="natural", natural_steps=["blur", "colour"]).natural_steps
+    assert steps == ("colour", "blur")
     assert BuildConfig.from_json(one.to_json()) == one
 
 

@@ -235,7 +235,7 @@ def test_resized_pictures_are_kept_and_the_least_used_dropped(
     part.cache._limit = 3 * first.nbytes
     for width in range(31, 40):
         member.resized(width, 20)
-    assert len(part.cache._sizes) <= 3
+    assert len(part.cache._made) <= 3
     again = member.resized(30, 20)
     assert again is not first
     assert np.array_equal(again.premultiplied, first.premultiplied)
