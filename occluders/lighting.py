@@ -130,6 +130,8 @@ def shade(
     share = np.broadcast_to(np.asarray(opacity, np.float32), (len(p),))
     if material.is_glass:  # the way through it is longer at a slant
         share = share + (1 - share) * np.float32(0.5) * (1 - slant) ** 3
+    if material.glow is not None:
+        diffuse += albedo * material.glow(p)[:, None] * np.float32(1 / light.exposure)
     body = diffuse * np.float32(1 - 0.9 * material.metal)
     if not material.is_glass:
         return np.asarray(body + glint), share

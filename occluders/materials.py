@@ -72,6 +72,8 @@ class Material:
     """Colour of the light that creeps, for instance reddish under skin."""
     bump: Bump | None = None
     """Fine relief."""
+    glow: Field | None = None
+    """Light it gives off itself, in its own colour: 1 as much as white paper under the lamp."""
     opacity: float | Field = 1.0
     """Alpha seen head on, or a function of points; below 1 on glass. A reflection adds to it."""
     is_glass: bool = False

@@ -6,21 +6,27 @@ import numpy as np
 
 from ..errors import OccluderInputError
 from ..rendering import Rendered
+from .book import book
 from .cup import cup
 from .eye_mask import eye_mask
 from .eyeglasses import eyeglasses
 from .face_mask import face_mask
 from .hand import hand
+from .phone import phone
+from .scarf import scarf
 from .sunglasses import sunglasses
 
 __all__ = ["KINDS", "render"]
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
     "cup": cup,
+    "book": book,
     "eye_mask": eye_mask,
     "eyeglasses": eyeglasses,
     "face_mask": face_mask,
     "hand": hand,
+    "phone": phone,
+    "scarf": scarf,
     "sunglasses": sunglasses,
 }
 """Category to the function that draws parameters from a generator and renders a member."""
