@@ -19,8 +19,8 @@ from .sunglasses import sunglasses
 __all__ = ["KINDS", "render"]
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Rendered]] = {
-    "cup": cup,
     "book": book,
+    "cup": cup,
     "eye_mask": eye_mask,
     "eyeglasses": eyeglasses,
     "face_mask": face_mask,
