@@ -171,6 +171,10 @@ class _Cache:
         self._made: OrderedDict[tuple[str, Hashable], Any] = OrderedDict()
         self._outlines: dict[str, tuple[tuple[int, int], ...]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process empty."""
+        return type(self), (self._root, self._limit)
+
     def picture(self, occluder: Occluder) -> UInt8:
         """Return the decoded picture of a member."""
         found = self._pictures.get(occluder.name)
