@@ -111,7 +111,7 @@ def check_crops(images: Iterable[UInt8]) -> CropCheck:
             break
     if not count:
         raise InputError("no crops to look at")
-    scale, across, down, likeness = _best_fit(_relief(total / count))
+    scale, across, down, likeness = _best_fit(_relief(total / np.float32(count)))
     return CropCheck(
         images=count, scale=scale / _OWN_SCALE, shift=(across, down), likeness=likeness
     )
