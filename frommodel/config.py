@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from occgen.config import BuildConfig
 from occgen.errors import InputError
 from occgen.patterns import PatternGrid
 
@@ -180,12 +181,30 @@ class TrainConfig(_JsonConfig):
         Scale or range of Algorithm 1 for occlusion drawn anew each epoch; None leaves images alone.
     clean_fraction : float
         Share of images left clean where `occlude` is given, in [0, 1].
+    placement : str
+        Where occluders go: ``random`` (Algorithm 1), or as the engine knows them.
+    blend : str
+        How they are pasted: ``opaque`` (the rectangle, as published), ``alpha`` (the matte), or as
+        the engine knows them.
+    occluders : str
+        ``bundled``, or a directory of occluders.
+    categories : tuple of str or None
+        Only these; None is all.
+    group : int or None
+        Only occluder group 1, 2 or 3 (Sec. 4.8).
     label_by : str
         Patterns by ``box`` (the paper's) or by ``mask``.
+    box_unit : str
+        Of a regression's targets: ``fraction`` of the sides, or ``pixel`` (Sec. 3.4.3).
     augment : bool
         The paper's clean augmentation: random resize, colour jitter 0.125, random crop, flip.
     init : str or None
         Weights to start from; ``None`` starts from random ones.
+    teacher : str or None
+        A frozen network whose embedding of the clean view the network learns to give for the
+        occluded one; not in the paper.
+    teacher_weight : float
+        Of that loss, 1 - cosine.
     seed : int
         Of weights, order, augmentation and occlusion.
     precision : str
@@ -198,8 +217,11 @@ class TrainConfig(_JsonConfig):
         Parts a batch is split into.
     clip_norm : float or None
         Largest gradient norm; None does not clip.
+    classifier : str
+        ``full``: every rank holds all centres; ``sharded``: they are dealt over the ranks.
     negative_fraction : float
-        Share of identities sampled as negatives, in (0, 1]; 1 uses all.
+        Share of identities sampled as negatives, in (0, 1]; 1 uses all. Below 1 the classifier
+        must be sharded.
     validate_every : int
         Epochs between validations; 0 is never.
     """
@@ -224,15 +246,24 @@ class TrainConfig(_JsonConfig):
     balance_patterns: float = 0.0
     occlude: str | None = "1.0:0.5:5.0"
     clean_fraction: float = 1 / 3
+    placement: str = "random"
+    blend: str = "alpha"
+    occluders: str = "bundled"
+    categories: tuple[str, ...] | None = None
+    group: int | None = None
     label_by: str = "box"
+    box_unit: str = "fraction"
     augment: bool = True
     init: str | None = None
+    teacher: str | None = None
+    teacher_weight: float = 20.0
     seed: int = 100
     precision: str = "float32"
     channels_last: bool = True
     compile: bool = False
     accumulate: int = 1
     clip_norm: float | None = None
+    classifier: str = "full"
     negative_fraction: float = 1.0
     validate_every: int = 1
 
@@ -284,18 +315,45 @@ class TrainConfig(_JsonConfig):
         _check_number("pattern_weight", self.pattern_weight, 0.0)
         if self.soft_patterns is not None:
             _check_number("soft_patterns", self.soft_patterns, above=0.0)
+            if self.label_by == "mask":
+                raise InputError("soft_patterns go with label_by 'box'")
+        _check_number("teacher_weight", self.teacher_weight, 0.0)
+        _check_choice("classifier", self.classifier, ("full", "sharded"))
         _check_number("negative_fraction", self.negative_fraction, above=0.0, high=1.0)
+        if self.negative_fraction < 1 and self.classifier != "sharded":
+            raise InputError("negative_fraction below 1 needs classifier 'sharded'")
 
     def _check_data(self) -> None:
         _check_number("balance_patterns", self.balance_patterns, 0.0, high=1.0)
         _check_number("clean_fraction", self.clean_fraction, 0.0, high=1.0)
         _check_choice("label_by", self.label_by, ("box", "mask"))
-        for name in ("occlude", "init"):
+        _check_choice("box_unit", self.box_unit, ("fraction", "pixel"))
+        if self.categories is not None:
+            object.__setattr__(self, "categories", tuple(self.categories))
+        for name in ("occlude", "init", "teacher"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise InputError(f"{name} must be text or None, got {value!r}")
         if not isinstance(self.recipe, str):
             raise InputError(f"recipe must be text, got {self.recipe!r}")
+        if self.occlude is not None:
+            self.occlusion()
+
+    def occlusion(self) -> BuildConfig:
+        """Return the engine's configuration of the occlusion drawn while training."""
+        return BuildConfig(
+            dataset="demo",  # not read: pictures come from the training sets
+            scale=self.occlude or 1.0,
+            clean_fraction=self.clean_fraction,
+            placement=self.placement,
+            blend=self.blend,
+            occluders=self.occluders,
+            categories=self.categories,
+            group=self.group,
+            by=self.label_by,
+            k=self.model.k,
+            seed=self.seed,
+        )
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

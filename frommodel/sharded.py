@@ -136,7 +136,9 @@ class ShardedMarginLoss(nn.Module):
         self.s, self.m1, self.m2, self.m3 = float(s), float(m1), float(m2), float(m3)
         self.start, self.stop = shard_bounds(num_identities, self.rank, self.world_size)
         self.sampled = max(1, int(negative_fraction * (self.stop - self.start)))
-        self._draws = torch.Generator().manual_seed(seed * 1_000_003 + self.rank)
+        self._seed = seed
+        self._draws = torch.Generator()
+        self.reseed(0)
         self.weight = nn.Parameter(self._initial_centres(embedding_size, generator))
 
     def _initial_centres(self, size: int, generator: torch.Generator | None) -> Tensor:
@@ -193,13 +195,21 @@ class ShardedMarginLoss(nn.Module):
         place[chosen] = torch.arange(keep, device=labels.device)
         return self.weight[chosen], torch.where(own, place[column.clamp(min=0)], -1)
 
+    def reseed(self, number: int) -> None:
+        """Let the next draw of negatives hang on the seed, the rank and a number alone."""
+        self._draws.manual_seed(((self._seed * 1_000_003 + self.rank) * 1_000_003 + number) % 2**63)
+
     def gather_weight(self) -> Tensor:
         """Return the centres of all ranks in order, (num_identities, E), on every rank."""
+        return self.gather_rows(self.weight)
+
+    def gather_rows(self, own: Tensor) -> Tensor:
+        """Return rows that are dealt as the centres are, of all ranks in order, on every rank."""
         world = self.world_size
         bounds = [shard_bounds(self.num_identities, rank, world) for rank in range(world)]
         sizes = [stop - start for start, stop in bounds]
-        padded = self.weight.detach().new_zeros(max(sizes), self.weight.shape[1])
-        padded[: len(self.weight)] = self.weight.detach()
+        padded = own.detach().new_zeros(max(sizes), own.shape[1])
+        padded[: len(own)] = own.detach()
         parts = [torch.empty_like(padded) for _ in sizes]
         dist.all_gather(parts, padded, group=self.group)
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])

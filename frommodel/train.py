@@ -1,0 +1,527 @@
+"""train(): from faces to weights; a run can be killed at any moment and gone on with."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import itertools
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from occgen import __version__
+from occgen.errors import CheckpointError, DataError, InputError
+
+from .checkpoint import save
+from .config import TrainConfig
+from .loader import Batch, BatchMaker, batch_loader
+from .mixture import Mixture
+from .ranks import Ranks, join_ranks
+from .runs import (
+    BEST,
+    LAST,
+    RECORD,
+    SKIPPED,
+    STATE,
+    RunLog,
+    read_state,
+    write_json,
+    write_state,
+    write_whole,
+)
+from .schedule import learning_rate
+from .stepping import Stepper, StepResult
+from .validation import Validation, ValidationScores
+
+__all__ = ["RunOptions", "TrainProgress", "TrainReport", "train"]
+
+_LOG = logging.getLogger(__name__)
+_COLUMNS = (
+    *("step", "epoch", "learning_rate", "loss", "identity_loss", "pattern_loss", "teacher_loss"),
+    *("pattern_accuracy", "images_per_s", "val_clean", "val_occluded"),
+)
+_BOARD_EVERY = 10
+_MAX_SKIPPED = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """How a run goes about it: nothing here changes what comes out.
+
+    Parameters
+    ----------
+    workers : int
+        Processes that decode and occlude; 0 does it in this one.
+    threads : int or None
+        Of the arithmetic on a CPU; None leaves torch's own.
+    device : str or None
+        None takes CUDA where there is one.
+    save_every : int or None
+        Steps between states to resume from; None saves at the end of each epoch.
+    stop_after : int or None
+        End after this many steps of this call, with a state saved.
+    tensorboard : bool
+        Write TensorBoard's events beside ``log.csv``.
+    """
+
+    workers: int = 1
+    threads: int | None = None
+    device: str | None = None
+    save_every: int | None = None
+    stop_after: int | None = None
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low in (("workers", 0), ("threads", 1), ("save_every", 1), ("stop_after", 1)):
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise InputError(f"{name} must be at least {low}, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainProgress:
+    """How far a training is; handed to `on_progress` after each step.
+
+    Parameters
+    ----------
+    step, steps : int
+        Done, and in all.
+    epoch, epochs : int
+        The one running, from 1, and how many.
+    learning_rate : float
+    result : StepResult
+        Losses and pattern accuracy of the step.
+    images_per_s : float
+        Over this call, all ranks together.
+    left_s : float
+        Until the end, at that rate.
+    scores : ValidationScores or None
+        Where the step ended with a validation.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    learning_rate: float
+    result: StepResult
+    images_per_s: float
+    left_s: float
+    scores: ValidationScores | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainReport:
+    """What a training made.
+
+    Parameters
+    ----------
+    out : Path
+    steps : int
+    best : float or None
+        Mean of clean and occluded validation accuracy of ``best.safetensors``.
+    scores : ValidationScores or None
+        The last ones.
+    images_per_s : float
+    elapsed_s : float
+        Of this call.
+    skipped : int
+        Pictures that could not be used, named in ``skipped.csv``.
+    already_complete : bool
+    finished : bool
+        False when `stop_after` ended it.
+    """
+
+    out: Path
+    steps: int
+    best: float | None
+    scores: ValidationScores | None
+    images_per_s: float
+    elapsed_s: float
+    skipped: int
+    already_complete: bool = False
+    finished: bool = True
+
+
+def train(
+    config: TrainConfig,
+    mixture: Mixture,
+    out: Path,
+    *,
+    validation: Mixture | None = None,
+    options: RunOptions = RunOptions(),
+    resume: bool = False,
+    record: dict[str, Any] | None = None,
+    on_progress: Callable[[TrainProgress], None] | None = None,
+) -> TrainReport:
+    """Train a network and keep its weights, log and state in a folder.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    mixture : Mixture
+        What to train on.
+    out : Path
+        The run's folder: ``best.safetensors`` and ``last.safetensors`` for `load`, ``log.csv``
+        with a row a step, ``run.json``, and ``state.pt`` to resume from.
+    validation : Mixture, optional
+        Identities not trained on: pairs of them are scored every `validate_every` epochs.
+    options : RunOptions, optional
+    resume : bool, optional
+        Go on where an earlier call was ended; on the CPU, losses are then those of a run that was
+        not.
+    record : dict, optional
+        Plain values for ``run.json``: where the faces came from.
+    on_progress : callable, optional
+        Called on the first rank after each step.
+
+    Returns
+    -------
+    TrainReport
+
+    Raises
+    ------
+    InputError
+        When the folder holds a run and `resume` is not asked for, or one of another configuration;
+        or when the faces do not fill a batch.
+    CheckpointError
+        When files cannot be read or written, or the loss is no number any more: the state before
+        that step is saved.
+    DataError
+        When more than one picture in a hundred cannot be used.
+
+    Notes
+    -----
+    Under torchrun each process takes its part of every batch. Order, occlusion, augmentation and
+    dropout hang on seed, epoch and step alone, so nothing is carried over but weights and momentum.
+    """
+    ranks = join_ranks(options.device, group_of_one=config.classifier == "sharded")
+    threads = torch.get_num_threads()
+    try:
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        devices = [ranks.device] if ranks.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            run = _Run(config, mixture, Path(out), validation, options, ranks)
+            return run.go(resume, record or {}, on_progress)
+    finally:
+        torch.set_num_threads(threads)
+        ranks.leave()
+
+
+class _Run:
+    """One call of `train`."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        mixture: Mixture,
+        out: Path,
+        validation: Mixture | None,
+        options: RunOptions,
+        ranks: Ranks,
+    ) -> None:
+        self.config, self.mixture, self.out = config, mixture, out
+        self.options, self.ranks = options, ranks
+        self.parts = ranks.world_size * config.accumulate
+        if config.batch_size % self.parts or config.batch_size // self.parts < 2:
+            raise InputError(
+                f"batch_size must be a multiple of {self.parts} (ranks x accumulate) with at least "
+                f"two images each, got {config.batch_size}"
+            )
+        self.per_epoch = sum(mixture.counts()) // config.batch_size
+        if self.per_epoch < 1:
+            raise InputError(
+                f"{sum(mixture.counts())} images an epoch do not fill a batch of "
+                f"{config.batch_size}; use a smaller batch_size"
+            )
+        self.steps = self.per_epoch * config.epochs
+        names = "\n".join(mixture.identity_names).encode("utf-8", "surrogateescape")
+        self.identities_sha256 = hashlib.sha256(names).hexdigest()
+        self.maker = BatchMaker(mixture, config)
+        self.validation = None
+        if validation is not None and config.validate_every and ranks.is_first:
+            self.validation = Validation(validation, config)
+        self.best: float | None = None
+        self.scores: ValidationScores | None = None
+        self.step = 0
+        self.skipped: dict[str, str] = {}
+
+    def go(
+        self,
+        resume: bool,
+        record: dict[str, Any],
+        on_progress: Callable[[TrainProgress], None] | None,
+    ) -> TrainReport:
+        """Open or go on with the run, and train to its end."""
+        state = self._open(resume, record)
+        self.stepper = Stepper(self.config, self.mixture.num_identities, self.ranks)
+        if state is not None:
+            self.stepper.restore(state["training"])
+            self.step, self.best = int(state["step"]), state["best"]
+            if state["scores"] is not None:
+                self.scores = ValidationScores(*state["scores"])
+            self.skipped = dict(state["skipped"])
+            if self.step >= self.steps:
+                return self._report(0, time.monotonic(), already_complete=True)
+        else:
+            self._start_classifier()
+        began, first = time.monotonic(), self.step
+        last = self.steps
+        if self.options.stop_after is not None:
+            last = min(last, first + self.options.stop_after)
+        with contextlib.ExitStack() as stack:
+            log: RunLog | None = None
+            if self.ranks.is_first:
+                log = RunLog(self.out, _COLUMNS, self.step, self.options.tensorboard)
+                stack.callback(log.close)
+            batches = batch_loader(
+                self.maker,
+                self._plans(last),
+                self.options.workers,
+                pin_memory=self.ranks.device.type == "cuda",
+            )
+            while self.step < last:
+                self._one_step(batches, log, on_progress, began, first, last)
+        return self._report(self.step - first, began)
+
+    def _one_step(
+        self,
+        batches: Iterator[Batch],
+        log: RunLog | None,
+        on_progress: Callable[[TrainProgress], None] | None,
+        began: float,
+        first: int,
+        last: int,
+    ) -> None:
+        parts = [next(batches) for _ in range(self.config.accumulate)]
+        self._note_skipped(parts)
+        rate = learning_rate(self.config, self.step, self.per_epoch)
+        result = self.stepper.step(parts, rate, self.step)
+        if not result.is_finite:
+            if log is not None:
+                log.flush()
+            self._save(log)
+            raise CheckpointError(
+                f"the loss is no number any more at step {self.step + 1} (identity "
+                f"{result.identity_loss:g}, pattern {result.pattern_loss:g}); the state before it "
+                f"is in {self.out / STATE}: lower --learning-rate, or use --clip-norm or bfloat16"
+            )
+        self.step += 1
+        epoch, rest = divmod(self.step, self.per_epoch)
+        scores = self._validate(epoch) if rest == 0 else None
+        done = (self.step - first) * self.config.batch_size
+        speed = done / max(time.monotonic() - began, 1e-9)
+        if log is not None:
+            self._log(log, rate, result, scores, speed)
+        every = self.options.save_every
+        if rest == 0 or self.step == last or (every is not None and self.step % every == 0):
+            self._save(log)
+        if on_progress is not None and self.ranks.is_first:
+            left = (self.steps - self.step) * self.config.batch_size / max(speed, 1e-9)
+            on_progress(
+                TrainProgress(
+                    step=self.step,
+                    steps=self.steps,
+                    epoch=epoch + (rest > 0),
+                    epochs=self.config.epochs,
+                    learning_rate=rate,
+                    result=result,
+                    images_per_s=speed,
+                    left_s=left,
+                    scores=scores,
+                )
+            )
+
+    def _log(
+        self,
+        log: RunLog,
+        rate: float,
+        result: StepResult,
+        scores: ValidationScores | None,
+        speed: float,
+    ) -> None:
+        row: dict[str, Any] = {
+            "step": self.step,
+            "epoch": (self.step - 1) // self.per_epoch + 1,
+            "learning_rate": rate,
+            **result._asdict(),
+            "images_per_s": round(speed, 1),
+        }
+        if scores is not None:
+            row |= {"val_clean": scores.clean, "val_occluded": scores.occluded}
+        log.add(row)
+        if self.step % _BOARD_EVERY == 0 or scores is not None:
+            log.add_scalars(self.step, {k: v for k, v in row.items() if k not in ("step", "epoch")})
+            log.flush()
+
+    def _plans(self, last: int) -> Iterator[tuple[int, list[int]]]:
+        """Yield epoch and numbers of this rank's part of each batch, from the next step on."""
+        size, world = self.config.batch_size, self.ranks.world_size
+        epoch, order = -1, np.zeros(0, np.int64)
+        for step in range(self.step, last):
+            if step // self.per_epoch != epoch:
+                epoch = step // self.per_epoch
+                order = self.maker.epoch_order(epoch)
+            start = (step % self.per_epoch) * size
+            whole = order[start : start + size]
+            for part in range(self.config.accumulate):
+                yield epoch, whole[part * world + self.ranks.rank :: self.parts].tolist()
+
+    def _open(self, resume: bool, record: dict[str, Any]) -> dict[str, Any] | None:
+        """Claim the folder, or return the state of the run in it."""
+        path = self.out / RECORD
+        if self.out.exists() and not self.out.is_dir():
+            raise InputError(f"{self.out} is a file; name a folder to write into")
+        if path.exists() and not resume:
+            raise InputError(f"{self.out} holds a run already; --resume goes on with it")
+        state = None
+        if resume and (self.out / STATE).is_file():
+            state = read_state(self.out / STATE)
+            self._check_same(state)
+        self.ranks.wait()  # no rank looks when the first has begun to write
+        if self.ranks.is_first and not path.exists():
+            try:
+                self.out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"{self.out} cannot be written ({error.strerror})") from error
+            write_json(path, self._record(record))
+        self.ranks.wait()
+        return state
+
+    def _check_same(self, state: dict[str, Any]) -> None:
+        before, now = json.loads(state["config"]), json.loads(self.config.to_json())
+        differ = sorted(name for name in now if now[name] != before.get(name))
+        if differ:
+            shown = ", ".join(f"{n} {before.get(n)!r} not {now[n]!r}" for n in differ[:3])
+            raise InputError(
+                f"{self.out} holds a run of another configuration ({shown}); "
+                "resume it with the same, or use another --out"
+            )
+        if state["identities"] != self.identities_sha256 or state["per_epoch"] != self.per_epoch:
+            raise InputError(
+                f"{self.out} was trained on other faces than these; resume it with the same data"
+            )
+
+    def _record(self, record: dict[str, Any]) -> dict[str, Any]:
+        library = self.maker.occlusion[1].digest if self.config.occlude is not None else None
+        return {
+            "config": json.loads(self.config.to_json()),
+            **record,
+            "identities": self.mixture.num_identities,
+            "images_per_epoch": self.per_epoch * self.config.batch_size,
+            "steps": self.steps,
+            "occluder_library": library,
+            "ranks": self.ranks.world_size,
+            "versions": {
+                "occgen": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
+        }
+
+    def _start_classifier(self) -> None:
+        """Take the centres of the run that weights come from, where its identities are these."""
+        init = self.config.init
+        if init is None or not (Path(init) / STATE).is_file():
+            return
+        state = read_state(Path(init) / STATE)
+        centres = state["training"]["classifier"]
+        if state["identities"] == self.identities_sha256 and centres.shape[1] == (
+            self.config.model.embedding_size
+        ):
+            self.stepper.start_classifier(centres)
+            _LOG.info("%s: centres of %d identities taken too", init, len(centres))
+
+    def _validate(self, epoch: int) -> ValidationScores | None:
+        """Score pairs when an epoch asks for it, and keep the weights when they are the best."""
+        every = self.config.validate_every
+        due = every and (epoch % every == 0 or epoch == self.config.epochs)
+        scores = None
+        if due and self.validation is not None:
+            scores = self.validation.score(self.stepper.model)
+            self.scores = scores
+            if self.best is None or scores.mean > self.best:
+                self.best = scores.mean
+                save(self.stepper.model, self.out / BEST, notes=self._notes(scores))
+        self.ranks.wait()
+        return scores
+
+    def _notes(self, scores: ValidationScores | None) -> dict[str, str]:
+        notes = {
+            "recipe": self.config.recipe,
+            "seed": str(self.config.seed),
+            "step": str(self.step),
+            "occgen": __version__,
+        }
+        if scores is not None:
+            notes |= {"val_clean": f"{scores.clean:.4f}", "val_occluded": f"{scores.occluded:.4f}"}
+        return notes
+
+    def _save(self, log: RunLog | None) -> None:
+        """Write state and last weights; the log first, so that it is never behind the state."""
+        training = self.stepper.state()  # a gathering of all ranks
+        if self.ranks.is_first:
+            if log is not None:
+                log.flush()
+            state = {
+                "config": self.config.to_json(),
+                "step": self.step,
+                "best": self.best,
+                "scores": None if self.scores is None else list(self.scores),
+                "identities": self.identities_sha256,
+                "per_epoch": self.per_epoch,
+                "skipped": self.skipped,
+                "training": training,
+            }
+            write_state(self.out / STATE, state)
+            save(self.stepper.model, self.out / LAST, notes=self._notes(self.scores))
+        self.ranks.wait()
+
+    def _note_skipped(self, parts: list[Batch]) -> None:
+        fresh = {
+            key: reason
+            for key, reason in itertools.chain.from_iterable(part.skipped for part in parts)
+            if key not in self.skipped
+        }
+        if not fresh:
+            return
+        self.skipped |= fresh
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(
+            [("key", "reason"), *sorted(self.skipped.items())]
+        )
+        name = SKIPPED if self.ranks.is_first else f"skipped-{self.ranks.rank}.csv"
+        write_whole(
+            self.out / name,
+            lambda place: place.write_text(text.getvalue(), "utf-8", "backslashreplace"),
+        )
+        for key, reason in fresh.items():
+            _LOG.warning("%s is left out: %s", key, reason)
+        allowed = _MAX_SKIPPED * len(self.mixture.numbers)
+        if len(self.skipped) > max(allowed, 1):
+            raise DataError(
+                f"{len(self.skipped)} pictures cannot be used, more than 1 % of "
+                f"{len(self.mixture.numbers)}; {self.out / name} names them"
+            )
+
+    def _report(self, steps: int, began: float, already_complete: bool = False) -> TrainReport:
+        elapsed = time.monotonic() - began
+        return TrainReport(
+            out=self.out,
+            steps=self.step,
+            best=self.best,
+            scores=self.scores,
+            images_per_s=steps * self.config.batch_size / max(elapsed, 1e-9),
+            elapsed_s=elapsed,
+            skipped=len(self.skipped),
+            already_complete=already_complete,
+            finished=self.step >= self.steps,
+        )
