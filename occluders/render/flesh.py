@@ -104,10 +104,10 @@ def forearm(hand: Skeleton, swell: float = 0.0) -> Shape:
     rods = [
         tube(
             np.array(
-                [[s * 0.95, 2.2, 0], [s * 1.05, -0.5, 0], [s * (1.05 + 0.8 * grow), end - 3, 0]]
+                [[s * 0.9, 2.6, 0], [s * 0.98, -0.8, 0], [s * (1.05 + 0.8 * grow), end - 3, 0]]
             )
             * cm,
-            np.array([1.45, 1.85, 1.85 + 1.0 * grow]) * thick + swell * cm,
+            np.array([1.45, 1.7, 1.75 + 1.1 * grow]) * thick + swell * cm,
         )
         for s in (-1, 1)
     ]

@@ -48,6 +48,7 @@ class _Near:
             [np.linalg.norm(b.end - b.start) for b in hand.bones], dtype=np.float32
         )
         self.radii = np.array([b.radii for b in hand.bones], dtype=np.float32)
+        self.bent = np.array([_bends(hand, b) for b in hand.bones], dtype=np.float32)
 
     def __call__(self, p: Float32) -> tuple[np.ndarray, Float32, Float32]:
         """Return bone indices (N,), local points (N, 3), and gaps from the bone's flesh (N,)."""
@@ -66,6 +67,18 @@ class _Near:
         q = p - self.start[which]
         local = np.einsum("nij,ni->nj", self.frame[which], q)
         return which, np.asarray(local, np.float32), best
+
+
+def _bends(hand: Skeleton, bone: Bone) -> tuple[float, float]:
+    """Return the angles, in radians, of the joints at a bone's start and end."""
+
+    def angle(first: Bone, second: Bone) -> float:
+        return float(np.arccos(np.clip(first.frame[:, 1] @ second.frame[:, 1], -1, 1)))
+
+    chain = [b for b in hand.bones if b.digit == bone.digit]
+    k = next(i for i, b in enumerate(chain) if b is bone)
+    before = angle(chain[k - 1], bone) if k > 0 else 0.0
+    return before, angle(bone, chain[k + 1]) if k + 1 < len(chain) else 0.0
 
 
 def hand_skin(
@@ -131,7 +144,8 @@ def hand_skin(
         )
         below = inside * np.maximum(_bell(joint, 0.1), _bell(root, 0.1))
         wrinkle = np.float32(0.5) + np.float32(0.5) * np.cos(joint * np.float32(17) + fine(p))
-        above = back * _bell(joint, 0.38) * wrinkle * np.float32(0.35 + 0.45 * age)
+        slack = np.clip(1.15 - near.bent[which, (v > 0.5).astype(int)] / np.float32(0.8), 0, 1)
+        above = back * _bell(joint, 0.38) * wrinkle * slack * np.float32(0.35 + 0.45 * age)
         fold = np.maximum(below * np.float32(0.85), above)
         flat = (level == 0) & (w > 0)
         rows = np.flatnonzero(flat)
