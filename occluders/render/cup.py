@@ -10,7 +10,7 @@ from ..shapes import move, rotation
 from ..tracing import Part
 from .glassware import glassware
 from .grip import grip
-from .hand import EYES
+from .held import held
 from .mug import mug
 from .skeleton import CM
 from .takeaway import paper_cup, travel_mug
@@ -65,7 +65,7 @@ def cup(rng: np.random.Generator, size: int = 176, kind: str = "") -> Rendered:
         parts = [_spun(part, spin) for part in parts]
     y = vessel.top - rng.uniform(0.08, 0.35) * tall
     cover = (0.0, y, vessel.radius(y))
-    anchors = {"cover": cover, "span": (EYES, y, cover[2]), "origin": origin}
+    anchors = held(camera, cover, origin)
     return render_scene(
         parts,
         camera=camera,

@@ -13,13 +13,12 @@ from ..tracing import Part
 from .fabric import print_pattern
 from .flesh import band, flesh, nail, ring, sleeve
 from .hand_skin import Colour, hand_skin, nail_polish, skin_tone
+from .held import held
 from .poses import POSES, Held, draw_pose
 from .skeleton import Build, Skeleton, pose_hand
 
-__all__ = ["EYES", "Placing", "hand", "hand_parts"]
+__all__ = ["Placing", "hand", "hand_parts"]
 
-EYES = 0.84
-"""Between the eyes, scene units."""
 Vector = NDArray[np.float64]
 
 
@@ -62,37 +61,34 @@ def hand(rng: np.random.Generator, size: int = 176, pose: str = "") -> Rendered:
     pose : str, optional
         One of `POSES`; drawn by default.
     """
-    held = POSES[pose][0](rng) if pose else draw_pose(rng)
+    shown = POSES[pose][0](rng) if pose else draw_pose(rng)
     build = Build(
         length=rng.uniform(0.88, 1.06),
         breadth=rng.uniform(0.9, 1.1),
-        arm=rng.uniform(4, 7) if held.spot[1] == 2 else rng.uniform(5, 11),
+        arm=rng.uniform(4, 7) if shown.spot[1] == 2 else rng.uniform(5, 11),
     )
-    bones = pose_hand(held.pose, build)
-    mirrored = _is_left(rng, held)
-    turn = np.diag([-1.0, 1.0, 1.0]) @ held.turn if mirrored else held.turn
+    bones = pose_hand(shown.pose, build)
+    mirrored = _is_left(rng, shown)
+    turn = np.diag([-1.0, 1.0, 1.0]) @ shown.turn if mirrored else shown.turn
     place = Placing(turn, _centring(bones, turn))
     light, camera = Light.draw(rng), Camera.draw(rng, yaw=12, pitch=8, roll=4)
     parts = hand_parts(rng, bones, place)
-    digit, rank, along = held.spot
+    digit, rank, along = shown.spot
     spot = place.to_scene(bones.bone(digit, rank).at(along, 0, 1.0))
-    anchors = {
-        "cover": spot,
-        "span": (spot[0] + EYES, spot[1], spot[2]),
-        "origin": place.to_scene(np.array([0, -build.arm * bones.scale, 0])),
-    }
-    if held.covers:
-        anchors[held.covers] = spot
+    wrist = place.to_scene(np.array([0, -build.arm * bones.scale, 0]))
+    anchors = held(camera, spot, wrist)
+    if shown.covers:
+        anchors[shown.covers] = spot
     return render_scene(
         parts, camera=camera, light=light, size=size, anchors=anchors, extent=2.7, step=0.8
     )
 
 
-def _is_left(rng: np.random.Generator, held: Held) -> bool:
+def _is_left(rng: np.random.Generator, shown: Held) -> bool:
     """Return whether to mirror: the hand nearer to what is covered is the likelier."""
-    if held.covers.startswith("left"):
+    if shown.covers.startswith("left"):
         return bool(rng.random() < 0.06)
-    if held.covers.startswith("right"):
+    if shown.covers.startswith("right"):
         return bool(rng.random() < 0.94)
     return bool(rng.random() < 0.5)
 

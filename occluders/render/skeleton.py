@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..shapes import rotation
+from .held import CENTIMETRE as CM
 
 __all__ = ["CM", "FINGERS", "Bone", "Build", "Pose", "Skeleton", "pose_hand"]
-
-CM = 0.84 / 6.3
-"""Scene units a centimetre."""
 
 FINGERS = ("index", "middle", "ring", "little")
 Vector = NDArray[np.float64]
