@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from occgen.config import DATASETS, DEFAULT_MIX, NATURAL_STEPS, BuildConfig
+from occgen.config import DATASETS, DEFAULT_MIX, FORMATS, NATURAL_STEPS, BuildConfig
 from occgen.regions import REGIONS
 
 from .boundary import command
@@ -110,10 +110,10 @@ _BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "address", "ove
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["hdf5", "folder"]),
+    type=click.Choice(FORMATS),
     default="hdf5",
     show_default=True,
-    help="Shards, or pictures in folders with labels.csv.",
+    help="HDF5 shards, pictures in folders with labels.csv, or what other loaders read.",
 )
 @click.option("--compat", type=click.Choice(["published"]), help="Repeat the published rounding.")
 @click.option("--recipe-only", is_flag=True, help="Write OUT.recipe alone, no picture.")

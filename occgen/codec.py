@@ -22,6 +22,7 @@ __all__ = [
     "decode_image",
     "encoder",
     "jpeg_quality",
+    "picture_ending",
     "read_size",
     "round_trip_jpeg",
 ]
@@ -41,8 +42,25 @@ _TURNS = {  # EXIF orientation: what brings the picture upright
 _HEAD = 2048  # bytes; EXIF stands in one of the first segments of a JPEG
 
 _LUMA_SUM = 3688  # of the standard table of quantisation for luminance, at quality 50
+_BEGINNINGS = (  # of files, and the ending such a file has
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG", ".png"),
+    (b"GIF8", ".gif"),
+    (b"RIFF", ".webp"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"\0\0\0\x0cjP", ".jp2"),
+    (b"BM", ".bmp"),
+    (b"P5", ".pgm"),
+    (b"P6", ".ppm"),
+)
 
 UInt8 = NDArray[np.uint8]
+
+
+def picture_ending(data: bytes) -> str:
+    """Return the file name's ending that goes with an encoded picture, with its dot."""
+    return next((ending for start, ending in _BEGINNINGS if data.startswith(start)), ".jpg")
 
 
 def bgr_to_rgb(image: UInt8) -> UInt8:

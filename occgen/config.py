@@ -11,7 +11,7 @@ from typing import Any
 from .errors import InputError
 from .regions import REGIONS
 
-__all__ = ["DATASETS", "DEFAULT_MIX", "NATURAL_STEPS", "BuildConfig", "parse_scales"]
+__all__ = ["DATASETS", "DEFAULT_MIX", "FORMATS", "NATURAL_STEPS", "BuildConfig", "parse_scales"]
 
 DEFAULT_MIX = "random=1,landmarks=2"
 NATURAL_STEPS = ("colour", "light", "shadow", "blur", "noise", "jpeg")
@@ -31,13 +31,14 @@ DATASETS = {  # what --dataset understands, and how the paper writes it
     "bin": "Bin",
     "shards": "Shards",
 }
+FORMATS = ("hdf5", "folder", "webdataset", "rec", "parquet")
 _CHOICES = {
     "placement": ("random", "regions", "landmarks", "mixed"),
     "blend": ("opaque", "alpha", "natural"),
     "by": ("box", "mask"),
     "image_size": ("source", "112x96", "112x112"),
     "codec": ("jpeg", "png"),
-    "format": ("hdf5", "folder"),
+    "format": FORMATS,
     "compat": (None, "published"),
     "backend": ("loky", "ray", "dask"),
     "on_error": ("stop", "skip"),
@@ -135,7 +136,7 @@ class BuildConfig:
     limit: int | None = None
     """Only this many pictures of the source, from the first."""
     format: str = "hdf5"
-    """'hdf5' or 'folder'."""
+    """'hdf5', 'folder', 'webdataset', 'rec' or 'parquet'."""
     compat: str | None = None
     """'published' repeats the published generator's rounding, opaque pasting and codec."""
     seed: int = 100

@@ -15,7 +15,7 @@ import numpy as np
 from occluders import OccluderLibrary, open_library
 
 from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
-from .config import BuildConfig
+from .config import FORMATS, BuildConfig
 from .errors import DataError, InputError, ShardError
 from .formats import ShardFormat, open_format
 from .manifest import (
@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-_FORMATS = ("hdf5", "folder")
 _ATTEMPTS = 3  # so often workers may be lost before one more shard is made
 
 
@@ -156,7 +155,7 @@ class _Build:
     def check_apart(self) -> None:
         """Raise InputError where pictures written would be read as the source's own."""
         root = getattr(self.source, "root", None)
-        if root is None or self.config.format != "folder":
+        if root is None or self.config.format == "hdf5":
             return
         if self.out.resolve().is_relative_to(root.resolve()):
             raise InputError(f"{self.out} lies inside the source {root}; name an --out outside it")
@@ -209,7 +208,7 @@ class _Build:
         ours = {MANIFEST, SKIPPED, ".lock", *self.source.carried()}
         for entry in sorted(self.out.iterdir()):
             known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
-            if not known and not any(open_format(f).owns(entry.name) for f in _FORMATS):
+            if not known and not any(open_format(f).owns(entry.name) for f in FORMATS):
                 raise InputError(
                     f"{self.out} holds {entry.name}, which no build made; name another --out"
                 )
@@ -222,13 +221,13 @@ class _Build:
         if not goes_on or (self.config.overwrite and not self._fits_source()):
             (self.out / MANIFEST).unlink(missing_ok=True)
             (self.out / SKIPPED).unlink(missing_ok=True)
-            for name in _FORMATS:
+            for name in FORMATS:
                 open_format(name).clear(self.out)
 
     def _standing_identity(self) -> dict[str, Any] | None:
         """Return the configuration of an unfinished output, None where no shard stands."""
         found = None
-        for name in _FORMATS:
+        for name in FORMATS:
             form = open_format(name)
             for index in form.indices(self.out):
                 try:

@@ -62,7 +62,13 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
     if by not in ("box", "mask"):
         raise InputError(f"by must be box or mask, got {by!r}")
     manifest = read_manifest(path)
-    if manifest["config"].get("format") == "folder":
+    form = manifest["config"].get("format")
+    if form not in ("hdf5", "folder"):
+        raise InputError(
+            f"{path} is of the format {form}, no shards; make them first: "
+            f"occgen convert {path} OUT --format hdf5"
+        )
+    if form == "folder":
         size = f"--image-size {manifest['height']}x{manifest['width']}"
         raise InputError(
             f"{path} holds pictures in folders, no shards; label its table, {path / 'labels.csv'} "

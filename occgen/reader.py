@@ -78,8 +78,9 @@ class Shards(Sequence["Sample"]):
         self.manifest = read_manifest(self.path)
         if self.manifest["config"].get("format") != "hdf5":
             raise ShardError(
-                f"{self.path} holds pictures in folders, no shards; read it as a data set: "
-                f"--dataset folder --root {self.path / 'images'}"
+                f"{self.path} is of the format {self.manifest['config'].get('format')}; read it as "
+                f"a data set, --dataset shards --root {self.path}, or make shards of it: "
+                f"occgen convert {self.path} OUT --format hdf5"
             )
         self.height, self.width = int(self.manifest["height"]), int(self.manifest["width"])
         counts = [int(shard["images"]) for shard in self.manifest["shards"]]

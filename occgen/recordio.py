@@ -188,14 +188,24 @@ class RecordFile:
         DataError
             When no whole record stands there; the message is the reason alone, with the offset.
         """
+        return self.read_on(offset)[0]
+
+    def read_on(self, offset: int) -> tuple[bytes, int]:
+        """Return the data of the record at an offset, and where the next one begins.
+
+        Raises
+        ------
+        DataError
+            As `read` does.
+        """
         chunk = self._pread(offset, _FIRST_READ)
         flag, length = self._head(offset, chunk)
         if flag != _WHOLE:
-            return self._joined(offset, flag)
+            return self._pieces(offset, flag)
         data = chunk[8 : 8 + length]
         if len(data) < length:
             data += self._pread(offset + 8 + len(data), length - len(data))
-        return data
+        return data, offset + 8 + length + -length % 4
 
     def head(self, offset: int, wanted: int = 64) -> Head:
         """Return where a record ends and how it begins, without reading it whole.
@@ -267,9 +277,6 @@ class RecordFile:
                 f"{max(0, self.size - offset - 8)}"
             )
         return flag, length
-
-    def _joined(self, offset: int, flag: int) -> bytes:
-        return self._pieces(offset, flag)[0]
 
     def _pieces(self, offset: int, flag: int) -> tuple[bytes, int]:
         """Return the data of a record in pieces, and where it ends."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .config import BuildConfig
+from .config import FORMATS, BuildConfig
 from .engine import BuildReport, build, open_library
 from .errors import InputError, OccgenError, ShardError
 from .formats import open_format
@@ -132,7 +132,7 @@ def _recover(path: Path, root: str | None, occluders: str | None) -> _Known:
 
 
 def _settings_of_a_shard(path: Path) -> dict[str, Any] | None:
-    for name in ("hdf5", "folder"):
+    for name in FORMATS:
         shards = open_format(name)
         for index in shards.indices(path):
             with contextlib.suppress(OccgenError, KeyError, ValueError):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import cannot_be_written, install_bytes, make_folder
-from ..codec import encoder
+from ..codec import encoder, picture_ending
 from ..columns import Columns, unpack_mask
 from ..errors import ShardError
 from ..manifest import file_sha256
@@ -49,9 +49,10 @@ class FolderFormat:
         self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
     ) -> StoredShard:
         """Write pictures and masks, each beside its place and renamed, then the part."""
-        ending = ".png" if attributes["codec"] == "png" else ".jpg"
         keys = [key.decode() for key in columns["key"].tolist()]
-        names = [safe_path(key, ending) for key in keys]
+        images = _cut(columns["image/data"], columns["image/offset"])
+        endings = [picture_ending(image) for image in images]
+        names = [safe_path(key, ending) for key, ending in zip(keys, endings, strict=True)]
         work = scratch / f"files-{index:05d}"
         make_folder(work)
         make_folder(out / "parts")
@@ -59,8 +60,9 @@ class FolderFormat:
         for kind, folder in _BLOBS.items():
             if f"{kind}/data" not in columns:
                 continue
-            blobs = _cut(columns[f"{kind}/data"], columns[f"{kind}/offset"])
+            blobs = images
             if kind == "mask":
+                blobs = _cut(columns["mask/data"], columns["mask/offset"])
                 height, width = attributes["height"], attributes["width"]
                 blobs = [_mask_png(blob, height, width) if blob else b"" for blob in blobs]
                 names = [f"{name.rpartition('.')[0]}.png" for name in names]

@@ -83,7 +83,23 @@ class RecSource:
         first, last = record.labels[:2]
         if not (1 <= first <= last < 1 << 53 and first == int(first) and last == int(last)):
             return None
-        return int(first), int(last)
+        return self._exact(int(first)), int(last)
+
+    def _exact(self, first: int) -> int:
+        """Return the number of the first identity record: float32 rounds it beyond 2^24."""
+        if first < 1 << 24:
+            return first
+        while self._label_or_list(first - 1) is None:
+            first -= 1
+        while self._label_or_list(first) is not None:
+            first += 1
+        return first
+
+    def _label_or_list(self, number: int) -> str | None:
+        try:
+            return self._label(number)
+        except DataError:
+            return _NO_LABEL if self._index.find(number) is not None else None
 
     @cached_property
     def _are_ranges_whole(self) -> bool:

@@ -355,7 +355,7 @@ def test_what_is_no_set_is_told(made: Path, tmp_path: Path) -> None:
     (out / "manifest.json").write_bytes(manifest_bytes(manifest | {"schema": 1, "images": 0}))
     assert len(open_shards(out)) == 38  # the shards' own counts are what is read
     report = build(config_of(made.parent, out=str(tmp_path / "folder"), format="folder"))
-    with pytest.raises(ShardError, match=r"--dataset folder --root .*folder/images"):
+    with pytest.raises(ShardError, match=r"--dataset shards --root .*folder"):
         open_shards(report.out)
 
 
