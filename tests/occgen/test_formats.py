@@ -241,7 +241,7 @@ def test_a_shard_that_points_outside_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_named() -> None:
-    with pytest.raises(InputError, match="format must be one of hdf5, folder, .*, got 'zip'"):
+    with pytest.raises(InputError, match=r"format must be one of hdf5, folder, .*, got 'zip'"):
         open_format("zip")
 
 
