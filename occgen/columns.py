@@ -89,6 +89,7 @@ class ShardColumns:
         self._masks: list[bytes] = []
         self._pending = np.zeros((_MASKS_A_BATCH, grid.height, grid.width), np.bool_)
         self._pending_count = 0
+        self._counted: list[int] = []  # rows whose masks were drawn
         self._mask_cells: list[NDArray[np.int64]] = []
         self._skipped: list[tuple[str, str]] = []
 
@@ -107,7 +108,10 @@ class ShardColumns:
         self._rows.append(
             _Row(key, identity, name, data, box, landmarks, placements, face.paste_boxes)
         )
+        if not self._keep_masks and len(placements) <= 1:
+            return  # its mask is the box: labelled with the boxes, and no pixel drawn
         mask = face.mask
+        self._counted.append(len(self._rows) - 1)
         self._pending[self._pending_count] = mask
         self._pending_count += 1
         if self._pending_count == _MASKS_A_BATCH:
@@ -128,8 +132,6 @@ class ShardColumns:
 
     def finish(self) -> Columns:
         """Return all columns, in the order they are written."""
-        self._count_pending()
-        cells = np.concatenate(self._mask_cells)
         rows, k, area = self._rows, self._grid.k, self._grid.height * self._grid.width
         images = [row.data for row in rows]
         boxes = np.array([row.label_box for row in rows], np.int16).reshape(-1, 4)
@@ -157,9 +159,10 @@ class ShardColumns:
             columns["mask/offset"] = _offsets(self._masks)
         top = first[:-1].tolist()  # of several pastes the first names the face
         pasted = (counts > 0).tolist()
+        mask_labels, mask_pixels = self._label_masks(columns["paste/box"], counts, first)
         columns |= {
             f"pattern/k{k}": self._grid.label_boxes(boxes).astype(np.int16),
-            f"pattern/k{k}_mask": self._grid.label_cells(cells).astype(np.int16),
+            f"pattern/k{k}_mask": mask_labels.astype(np.int16),
             "identity": np.array([row.identity for row in rows], np.int32),
             "identity_name": _strings([row.name for row in rows]),
             "key": _strings([row.key for row in rows]),
@@ -167,7 +170,7 @@ class ShardColumns:
             "occluder": _strings(_pick(occluders, top, pasted, "")),
             "scale": np.array(_pick(scales, top, pasted, np.nan), np.float32),
             "coverage": _box_coverage(boxes, area),
-            "mask_coverage": (cells.sum(axis=1) / area).astype(np.float32),
+            "mask_coverage": (mask_pixels / area).astype(np.float32),
         }
         if any(row.landmarks is not None for row in rows):
             unknown = np.full((5, 2), np.nan, np.float32)
@@ -177,6 +180,25 @@ class ShardColumns:
             columns["skipped/key"] = _strings([key for key, _ in self._skipped])
             columns["skipped/reason"] = _strings([reason for _, reason in self._skipped])
         return columns
+
+    def _label_masks(
+        self, paste_boxes: NDArray[Any], counts: NDArray[np.int64], first: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return label and pixels of each face's mask, of those that are a box by the box."""
+        labels, pixels = np.zeros((2, len(counts)), np.int64)
+        boxed = np.ones(len(counts), np.bool_)
+        boxed[self._counted] = False
+        boxed &= counts == 1
+        if boxed.any():
+            boxes = paste_boxes[first[:-1][boxed]].astype(np.int64)
+            labels[boxed] = self._grid.label_boxes(boxes)
+            pixels[boxed] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        if self._counted:
+            self._count_pending()
+            cells = np.concatenate(self._mask_cells)
+            labels[self._counted] = self._grid.label_cells(cells)
+            pixels[self._counted] = cells.sum(axis=1)
+        return labels, pixels
 
     def _enum(self, numbers: list[Any]) -> NDArray[Any]:
         return np.array(numbers, h5py.enum_dtype(self._numbers, basetype="u1"))

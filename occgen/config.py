@@ -262,6 +262,8 @@ class BuildConfig:
     @property
     def occluder_counts(self) -> tuple[int, int]:
         """Fewest and most occluders of a face that does not stay clean."""
+        if isinstance(self.occluders_per_face, int):
+            return self.occluders_per_face, self.occluders_per_face
         return _parse_counts(self.occluders_per_face)
 
     @property
