@@ -7,22 +7,18 @@ The records are those of a finished set, its shards linked again and again under
 
 import argparse
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from build_scaling import peaks
 
 from occgen import PatternGrid
 from occgen.manifest import MANIFEST, manifest_bytes, read_manifest
 from occgen.reader import open_shards
-
-OCCGEN = "import sys; from occgen_cli.main import main; main(sys.argv[1:])"
 
 
 def boxes_of(count: int) -> np.ndarray:
@@ -71,16 +67,15 @@ def enlarged(made: Path, out: Path, count: int) -> int:
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
-    """Return seconds a command takes, and the largest peak memory of any so far, in MB."""
+    """Return seconds a command takes, and its peak memory in MB."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", OCCGEN, *arguments], check=True, stdout=subprocess.PIPE)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return time.perf_counter() - began, peak
+    own, _ = peaks(arguments)
+    return time.perf_counter() - began, own
 
 
 def write_csv(path: Path, count: int) -> None:
     """Write a table of boxes."""
-    rows = ["%d,%d,%d,%d\n" % tuple(box) for box in boxes_of(100_000).tolist()]
+    rows = [",".join(map(str, box)) + "\n" for box in boxes_of(100_000).tolist()]
     with open(path, "w") as file:
         file.write("x0,y0,x1,y1\n")
         for _ in range(count // len(rows)):
@@ -105,7 +100,7 @@ def main() -> None:
         found = rates(work, count, options.rounds)
         low, middle, high = min(found), statistics.median(found), max(found)
         print(f"| {name} | {low:,.0f} | {middle:,.0f} | {high:,.0f} | {goal} |", flush=True)
-    print("\n| command | records | s | largest peak so far, MB |\n| --- | --- | --- | --- |")
+    print("\n| command | records | s | peak, MB |\n| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for rows in (options.rows // 10, options.rows):
@@ -119,9 +114,8 @@ def main() -> None:
             print(f"| {command} | {count} | {took:.1f} | {peak:.0f} |", flush=True)
         shards = open_shards(folder / "set")
         fresh = PatternGrid(6, shards.height, shards.width).label_boxes(shards.column("box"))
-        print(
-            json.dumps({"equal to labels of the boxes": bool((shards.patterns(6) == fresh).all())})
-        )
+        same = bool((shards.patterns(6) == fresh).all())
+        print(f"\nstored labels equal those of the boxes computed at once: {same}")
 
 
 if __name__ == "__main__":
