@@ -32,6 +32,7 @@ __all__ = [
     "contiguous_folds",
     "equal_error_rate",
     "far_resolution_note",
+    "fold_decisions",
     "roc_curve",
     "tar_at_far",
     "tar_point",
@@ -148,6 +149,37 @@ def verification_accuracy(
     ----------
     Sec. 4.1.
     """
+    right, _, fold = fold_decisions(scores, same, folds, fold_indices=fold_indices, exact=exact)
+    accuracy = np.bincount(fold, right) / np.bincount(fold)
+    return float(accuracy.mean()), float(accuracy.std())
+
+
+def fold_decisions(
+    scores: ArrayLike,
+    same: ArrayLike,
+    folds: int = 10,
+    *,
+    fold_indices: ArrayLike | None = None,
+    exact: bool = False,
+) -> tuple[NDArray[np.bool_], Float64, Int64]:
+    """Return which pairs `verification_accuracy` decides rightly, and how.
+
+    Parameters
+    ----------
+    scores, same, folds, fold_indices, exact
+        As for `verification_accuracy`.
+
+    Returns
+    -------
+    tuple of ndarray
+        Whether each pair is decided rightly, (N,); the threshold of each fold, (folds,); the fold
+        of each pair, (N,), numbered from 0.
+
+    Raises
+    ------
+    InputError
+        As `verification_accuracy`.
+    """
     values, genuine = check_pairs(scores, same)
     fold = _check_folds(fold_indices, len(values), folds)
     thresholds = _candidates(values, exact)
@@ -157,8 +189,8 @@ def verification_accuracy(
     )  # (folds, T)
     others = correct.sum(axis=0) - correct  # (folds, T)
     best = others.shape[1] - 1 - others[:, ::-1].argmax(axis=1)  # the last of equals
-    accuracy = correct[np.arange(number), best] / np.bincount(fold)
-    return float(accuracy.mean()), float(accuracy.std())
+    chosen = thresholds[best]
+    return (values > chosen[fold]) == genuine, chosen, fold
 
 
 def accuracy_threshold(
