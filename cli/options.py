@@ -11,6 +11,7 @@ __all__ = [
     "jobs_option",
     "json_option",
     "library_options",
+    "model_option",
     "seed_option",
     "split_commas",
 ]
@@ -72,3 +73,15 @@ def library_options(function: _Function) -> _Function:
     ):
         function = option(function)
     return function
+
+
+def model_option(*, multiple: bool = False) -> Callable[[_Function], _Function]:
+    """Return a decorator that adds ``--model``: a run, a file, ``demo``; one, or several."""
+    return click.option(
+        "--model",
+        multiple=multiple,
+        required=True,
+        metavar="RUN|FILE|demo",
+        help="Folder of a run, .safetensors, .pth.tar, .onnx, or demo."
+        + (" Given twice, the two are compared." if multiple else ""),
+    )

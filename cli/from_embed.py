@@ -1,0 +1,101 @@
+"""`from-embed`: embeddings of a data set in a file."""
+
+import json
+from pathlib import Path
+
+import click
+
+from occgen.config import DATASETS
+
+from .boundary import command
+from .options import json_option, model_option
+
+__all__ = ["main"]
+
+
+@command("from-embed", "from-embed --model demo --dataset demo --root 20x4@1 --out demo.npy")
+@model_option()
+@click.option(
+    "--dataset",
+    type=click.Choice(list(DATASETS)),
+    default="folder",
+    show_default=True,
+    help="What to embed.",
+)
+@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File to write: .npy (and OUT.csv with the keys) or .h5.",
+)
+@click.option("--flip", is_flag=True, help="Add the mirror image's embedding.")
+@click.option("--normalise", is_flag=True, help="Scale each embedding to length one.")
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that decode."
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first N pictures.")
+@click.option(
+    "--max-skipped",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Share of pictures that may be unreadable.",
+)
+@json_option
+def main(
+    model: str,
+    dataset: str,
+    root: str | None,
+    out: Path,
+    flip: bool,
+    normalise: bool,
+    batch_size: int,
+    workers: int,
+    limit: int | None,
+    max_skipped: float,
+    as_json: bool,
+) -> None:
+    """Write the embedding of every picture of a data set, with its key."""
+    from frommodel.embedding_file import embed_dataset
+    from frommodel.models import open_model
+
+    from .progress import count_progress
+
+    embedder = open_model(model)
+    with count_progress("embeddings") as on_progress:
+        report = embed_dataset(
+            embedder,
+            dataset,
+            root,
+            out,
+            flip=flip,
+            normalise=normalise,
+            batch_size=batch_size,
+            workers=workers,
+            limit=limit,
+            max_skipped=max_skipped,
+            on_progress=on_progress,
+        )
+    rate = report.images / max(report.elapsed_s, 1e-9)
+    if as_json:
+        record = {
+            "out": str(report.path),
+            "keys": str(report.keys_path),
+            "images": report.images,
+            "columns": report.columns,
+            "skipped": report.skipped,
+            "model": embedder.name,
+            "model_sha256": embedder.digest,
+            "elapsed_s": round(report.elapsed_s, 3),
+        }
+        click.echo(json.dumps(record))
+        return
+    click.echo(
+        f"{report.path}: {report.images} embeddings of {report.columns} numbers, "
+        f"{len(report.skipped)} pictures skipped; {report.elapsed_s:.1f} s, {rate:.0f} images/s"
+    )
+    for key, reason in list(report.skipped.items())[:10]:
+        click.echo(f"  skipped {key}: {reason}")
+    click.echo(f"keys in {report.keys_path}")

@@ -1,0 +1,180 @@
+"""evaluate(): one protocol, one or more models, the same pictures for all."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from occgen.sources import Source
+
+from .comparison import PairedComparison, compare_paired
+from .embedding_store import EmbeddingStore
+from .eval_config import EvalConfig
+from .models import Embedder, open_model
+from .pictures import Occlusion
+from .protocols import Task, VerificationTask, find_protocol
+from .results import Evaluation, ModelRecord, VerificationResult
+from .scoring import identify, pair_weights, trial_weights, verify
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    models: Any,
+    config: EvalConfig,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Return what a protocol finds for one or more models.
+
+    Parameters
+    ----------
+    models : Embedder, anything `open_model` takes, or a list of these
+        With several the first is compared with each other one, on the same occluded pictures.
+    config : EvalConfig
+    on_progress : callable, optional
+        Called with the embeddings done and their total.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        For a configuration that does not fit the data set, or data that are not there.
+    DataError
+        For pictures that are missing or cannot be used, unless `config.allow_missing`; and for
+        lists that do not hold.
+    CheckpointError
+        For a model that cannot be read.
+    """
+    start = time.perf_counter()
+    given = models if isinstance(models, list | tuple) else [models]
+    embedders = _distinct([open_model(model) for model in given])
+    spec = find_protocol(config.protocol, config.dataset)
+    tasks = spec.plan(config)
+    store = EmbeddingStore(
+        embedders,
+        size=_size(config, embedders),
+        batch_size=config.batch_size,
+        workers=config.workers,
+        allow_missing=config.allow_missing,
+    )
+    for task in tasks:
+        _ask(store, task, config)
+    store.embed(on_progress)
+    results: list[Any] = []
+    left_out: dict[str, int] = {}
+    for number, model in enumerate(embedders):
+        for group in _grouped(tasks):
+            score: Any = verify if isinstance(group[0], VerificationTask) else identify
+            found, lost = score(store, number, model, group, config)
+            results.append(found)
+            if lost:
+                left_out[group[0].name] = lost
+    return Evaluation(
+        config=config,
+        protocol=spec.name,
+        title=spec.title,
+        reference=spec.reference,
+        models=tuple(
+            ModelRecord(name=model.name, digest=model.digest, size=model.size)
+            for model in embedders
+        ),
+        results=tuple(results),
+        comparisons=tuple(_compare(results, embedders, config)),
+        missing=dict(store.failed),
+        left_out=left_out,
+        data=_provenance(tasks, config, store),
+        elapsed_s=time.perf_counter() - start,
+    )
+
+
+def _distinct(models: list[Embedder]) -> list[Embedder]:
+    """Give models of one name numbers, so that tables can tell them apart."""
+    seen: dict[str, int] = {}
+    for model in models:
+        seen[model.name] = seen.get(model.name, 0) + 1
+        if seen[model.name] > 1:
+            model.name = f"{model.name} ({seen[model.name]})"
+    return models
+
+
+def _size(config: EvalConfig, models: Sequence[Embedder]) -> tuple[int, int] | None:
+    """Return the size at which pictures are occluded; None is the source's."""
+    if config.image_size == "source":
+        return None
+    if config.image_size != "model":
+        height, width = (int(side) for side in config.image_size.split("x"))
+        return height, width
+    sizes = {model.size for model in models}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _ask(store: EmbeddingStore, task: Task, config: EvalConfig) -> None:
+    if isinstance(task, VerificationTask):
+        store.ask(task.first, task.pairs.keys_a, task.occlude_first, config.flip)
+        store.ask(task.second, task.pairs.keys_b, task.occlude_second, config.flip)
+        return
+    for faces in (task.probes, task.gallery, task.mates):
+        if faces is not None and faces.features is None and faces.source is not None:
+            flip = config.flip if faces.flip is None else faces.flip
+            store.ask(faces.source, faces.keys, faces.occlusion, flip)
+
+
+def _grouped(tasks: Sequence[Task]) -> list[list[Any]]:
+    """Return tasks of one name together: they differ in the occlusion's seed."""
+    groups: dict[str, list[Any]] = {}
+    for task in tasks:
+        groups.setdefault(task.name, []).append(task)
+    return list(groups.values())
+
+
+def _compare(
+    results: Sequence[Any], models: Sequence[Embedder], config: EvalConfig
+) -> list[tuple[str, str, str, PairedComparison]]:
+    """Return the first model against each other one, task by task."""
+    found = []
+    by_model = {
+        model.name: {r.name: r for r in results if r.model == model.name} for model in models
+    }
+    names = list(by_model)
+    for other in names[1:]:
+        for task, one in by_model[names[0]].items():
+            two = by_model[other][task]
+            weights = None
+            if config.resamples and isinstance(one, VerificationResult):
+                weights = pair_weights(one.pairs, config)
+            elif config.resamples:
+                weights = trial_weights(one.people, config)
+            paired = compare_paired(one.correct[0], two.correct[0], weights)
+            found.append((task, names[0], other, paired))
+    return found
+
+
+def _provenance(tasks: Sequence[Task], config: EvalConfig, store: EmbeddingStore) -> dict[str, Any]:
+    """Return where the pictures came from and what was pasted on them."""
+    sources: dict[int, Source] = {}
+    occlusions: dict[str, Occlusion] = {}
+    origins = []
+    for task in tasks:
+        if isinstance(task, VerificationTask):
+            held = (task.first, task.second)
+            pasted = (task.occlude_first, task.occlude_second)
+            origins.append(task.pairs.origin)
+        else:
+            faces = [part for part in (task.probes, task.gallery, task.mates) if part is not None]
+            held = tuple(part.source for part in faces)  # type: ignore[assignment]
+            pasted = tuple(part.occlusion for part in faces)  # type: ignore[assignment]
+        sources.update((id(source), source) for source in held if source is not None)
+        occlusions.update((item.digest, item) for item in pasted if item is not None)
+    return {
+        "dataset": config.dataset,
+        "root": str(config.root or ""),
+        "roots": sorted({str(getattr(source, "root", "")) for source in sources.values()} - {""}),
+        "licence": sorted({source.licence for source in sources.values()}),
+        "pairs": sorted({Path(origin).name for origin in origins if origin}),
+        "pictures": store.count,
+        "image_size": "source" if store.size is None else f"{store.size[0]}x{store.size[1]}",
+        "occluders": sorted(occlusions),
+    }
