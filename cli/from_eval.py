@@ -60,10 +60,12 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     help="clean-clean, clean-occluded (second image), occluded-occluded.",
 )
 @click.option("--occlusion-seeds", type=click.IntRange(1), default=1, help="Occlusions, averaged.")
-@click.option("--placement", type=click.Choice(["random", "regions"]), default="random")
+@click.option(
+    "--placement", type=click.Choice(["random", "regions", "landmarks", "mixed"]), default="random"
+)
 @click.option("--region", type=click.Choice(list(REGIONS)), help="With --placement regions.")
 @click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")
-@click.option("--blend", type=click.Choice(["opaque", "alpha"]), default="alpha")
+@click.option("--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha")
 @click.option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
 @click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
 @click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Names, or book/*.")

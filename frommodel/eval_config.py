@@ -1,6 +1,5 @@
 """What is evaluated and how: frozen, checked when made, kept in every report."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,10 @@ from .config import _JsonConfig
 
 __all__ = ["CONDITIONS", "EvalConfig"]
 
+_OCCLUSION = (
+    *("placement", "region", "region_jitter", "blend", "categories", "group", "exclude_occluders"),
+    *("occluders", "area", "max_coverage", "compat", "seed"),
+)
 CONDITIONS = ("clean-clean", "clean-occluded", "occluded-occluded")
 _LEAST = {
     **dict.fromkeys(("occlusion_seeds", "batch_size", "workers", "num_pairs", "max_rank"), 1),
@@ -151,11 +154,7 @@ class EvalConfig(_JsonConfig):
         InputError
             As `BuildConfig`.
         """
-        shared = {f.name for f in dataclasses.fields(BuildConfig)} - {"dataset", "root"}
-        values = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name in shared
-        }
-        del values["image_size"]
+        values = {name: getattr(self, name) for name in _OCCLUSION}
         if self.scales:
             values["scale"] = self.scales[0]
         return BuildConfig(dataset=self.dataset, **{**values, **changes})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from occgen.errors import DataError, InputError
 from occgen.seeding import Stream
 
-__all__ = ["Pairs", "draw_pairs", "find_pairs", "name_resolver", "read_pairs"]
+__all__ = ["Pairs", "draw_pairs", "find_pairs", "name_resolver", "parse_pairs", "read_pairs"]
 
 Int64 = NDArray[np.int64]
 Resolve = Callable[[str, str], str]
@@ -133,12 +133,17 @@ def read_pairs(path: Path, resolve: Resolve | None = None) -> Pairs:
         raise InputError(f"{path}: no such list of pairs") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as text ({error})") from error
+    return parse_pairs(text, str(path), resolve)
+
+
+def parse_pairs(text: str, origin: str, resolve: Resolve | None = None) -> Pairs:
+    """Return the pairs of a list's text; as `read_pairs`, with `origin` in place of a path."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
-        raise DataError(f"{path}: is empty; it should list pairs of pictures")
-    if path.suffix.lower() == ".csv" or "image_a" in first:
-        return _read_csv(path, text)
-    return _read_lines(path, text, resolve or _default_key)
+        raise DataError(f"{origin}: is empty; it should list pairs of pictures")
+    if origin.lower().endswith(".csv") or "image_a" in first:
+        return _read_csv(origin, text)
+    return _read_lines(origin, text, resolve or _default_key)
 
 
 def name_resolver(root: Path, suffix: str = "") -> Resolve:
@@ -259,7 +264,7 @@ def _default_key(name: str, number: str) -> str:
     return f"{name}/{name}_{int(number):04d}.jpg"
 
 
-def _read_csv(path: Path, text: str) -> Pairs:
+def _read_csv(path: str, text: str) -> Pairs:
     reader = csv.DictReader(text.splitlines())
     names = [name.strip() for name in reader.fieldnames or ()]
     lacking = [name for name in ("image_a", "image_b", "same") if name not in names]
@@ -283,10 +288,10 @@ def _read_csv(path: Path, text: str) -> Pairs:
         rows.append((a, b, same, numbers.setdefault(fold, len(numbers))))
     if not rows:
         raise DataError(f"{path}: lists no pairs below its header")
-    return _make(rows, str(path))
+    return _make(rows, path)
 
 
-def _read_lines(path: Path, text: str, resolve: Resolve) -> Pairs:
+def _read_lines(path: str, text: str, resolve: Resolve) -> Pairs:
     lines = [(i, line.split()) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
     folds, per_kind = 0, 0
     if _HEADER.fullmatch(" ".join(lines[0][1])):
@@ -304,10 +309,10 @@ def _read_lines(path: Path, text: str, resolve: Resolve) -> Pairs:
     for place, (number, words) in enumerate(lines):
         fold = place // (2 * per_kind) if folds else 0
         rows.append((*_parse(path, number, words, resolve), fold))
-    return _make(rows, str(path))
+    return _make(rows, path)
 
 
-def _parse(path: Path, number: int, words: list[str], resolve: Resolve) -> tuple[str, str, bool]:
+def _parse(path: str, number: int, words: list[str], resolve: Resolve) -> tuple[str, str, bool]:
     if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
         return resolve(words[0], words[1]), resolve(words[0], words[2]), True
     if len(words) == 4 and words[1].isdigit() and words[3].isdigit():

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from occgen.codec import decode_image
+from occgen.codec import decode_image, jpeg_quality
 from occgen.config import BuildConfig
 from occgen.engine import open_library
 from occgen.errors import DataError
@@ -55,10 +55,35 @@ class Occlusion:
         """Return the same with other fields of its configuration, such as the seed."""
         return Occlusion(dataclasses.replace(self.config, **changes), self._whole)  # type: ignore[arg-type]
 
-    def apply(self, image: UInt8, key: str) -> OccludedFace:
-        """Return the occluded face of a picture (H, W, 3) and its key."""
+    def apply(
+        self,
+        image: UInt8,
+        key: str,
+        landmarks: NDArray[np.float32] | None = None,
+        quality: int | None = None,
+    ) -> OccludedFace:
+        """Return the occluded face of a picture (H, W, 3); see `occgen.synthesis.occlude_face`."""
         with self._lock:
-            return occlude_face(image, self._library, self.config, key)
+            return occlude_face(image, self._library, self.config, key, landmarks, quality)
+
+    def open(self, source: Source, key: str, size: tuple[int, int] | None) -> OccludedFace:
+        """Return the occluded face of a source's picture, cut to a size first.
+
+        Raises
+        ------
+        DataError
+            When it cannot be used; the message is the reason alone.
+        """
+        data = source.read(key)
+        image, cut = decode_image(data), 0
+        if size is not None:
+            image, cut = fit_image(image, *size)
+        points = None
+        if self.config.placement in ("landmarks", "mixed"):
+            points = source.landmarks(key, image.shape[0], image.shape[1] + 2 * cut)
+            points = points if points is None else points - np.array([cut, 0], np.float32)
+        natural = self.config.effective_blend == "natural"
+        return self.apply(image, key, points, jpeg_quality(data) if natural else None)
 
 
 def find_missing(source: Source, keys: Sequence[str]) -> dict[str, str]:
@@ -110,17 +135,15 @@ def read_pictures(
 
     def load(key: str) -> tuple[str, UInt8 | str]:
         try:
-            image = decode_image(source.read(key))
-            if size is not None:
-                image, _ = fit_image(image, *size)
+            if occlusion is None:
+                image = decode_image(source.read(key))
+                return key, image if size is None else fit_image(image, *size)[0]
+            face = occlusion.open(source, key, size)
         except DataError as error:
             return key, str(error)
-        if occlusion is not None:
-            face = occlusion.apply(image, key)
-            if on_face is not None:
-                on_face(key, face)
-            image = face.image
-        return key, image
+        if on_face is not None:
+            on_face(key, face)
+        return key, face.image
 
     def load_chunk(chunk: list[str]) -> list[tuple[str, UInt8 | str]]:
         return [load(key) for key in chunk]

@@ -60,9 +60,9 @@ class ShardPictures:
         """Return five points (5, 2), or None where unknown."""
         return self.sample(key).landmarks
 
-    def carried(self) -> list[Path]:
+    def carried(self) -> dict[str, bytes]:
         """Return nothing: a set's files are its own."""
-        return []
+        return {}
 
     def check(self) -> None:
         """Return: the set was checked when opened."""

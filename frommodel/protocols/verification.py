@@ -7,7 +7,7 @@ from occgen.errors import InputError
 from occgen.sources import DemoSource, FolderSource, Source, open_source
 
 from ..eval_config import EvalConfig
-from ..pairs import Pairs, draw_pairs, find_pairs, name_resolver, read_pairs
+from ..pairs import Pairs, draw_pairs, find_pairs, name_resolver, parse_pairs, read_pairs
 from ..pictures import Occlusion
 from .base import ProtocolSpec, Task, VerificationTask
 
@@ -28,6 +28,7 @@ def open_pairs(config: EvalConfig) -> tuple[Source, Pairs]:
     if config.dataset == "demo" and root is None:
         root = _DEMO
     source = open_source(config.dataset, root)
+    source.check()
     if isinstance(source, FolderSource):
         path = Path(config.pairs) if config.pairs is not None else find_pairs(source.root)
         return source, read_pairs(path, name_resolver(source.root))
@@ -35,9 +36,9 @@ def open_pairs(config: EvalConfig) -> tuple[Source, Pairs]:
         return source, read_pairs(Path(config.pairs))
     if isinstance(source, DemoSource):
         return source, draw_pairs(people_of(source), config.num_pairs, config.folds, config.seed)
-    listed = getattr(source, "pairs", None)
-    if callable(listed):
-        return source, listed()
+    carried = source.carried().get("pairs.csv")
+    if carried is not None:
+        return source, parse_pairs(carried.decode(), f"pairs of {getattr(source, 'root', '')}")
     raise InputError(
         f"dataset {config.dataset!r} comes without pairs; name a list with --pairs FILE"
     )
