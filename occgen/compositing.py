@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occluders import Resized
-from occluders.library import resize
+from occluders.resizing import resize
 
 from .errors import InputError
 from .placement import Placement, Warp
@@ -54,7 +54,7 @@ def fitted(placement: Placement, height: int, width: int, blend: str) -> tuple[R
     premultiplied = _bytes(cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB))
     alpha = _bytes(cv2.extractChannel(turned, 3))
     inverse = _bytes(cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB))
-    return Resized(premultiplied, premultiplied, inverse, alpha, alpha >= 128), clipped
+    return Resized(premultiplied, inverse, alpha, alpha >= 128), clipped
 
 
 def _layers(rgba: UInt8, size: tuple[int, int]) -> UInt8:
@@ -127,8 +127,8 @@ def paste(image: NDArray[np.uint8], resized: Resized, box: Box, blend: str) -> B
     height, width = image.shape[:2]
     clipped = clip_box(box, height, width)
     x0, y0, x1, y1 = clipped
-    if resized.rgb.shape[:2] != (box[3] - box[1], box[2] - box[0]):
-        raise InputError(f"box {box} does not have the occluder's size {resized.rgb.shape[:2]}")
+    if resized.alpha.shape != (box[3] - box[1], box[2] - box[0]):
+        raise InputError(f"box {box} does not have the occluder's size {resized.alpha.shape}")
     if blend not in ("opaque", "alpha"):
         raise InputError(f"blend must be opaque or alpha, got {blend!r}")
     if x1 == x0:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occluders import Occluder
-from occluders.library import resize
+from occluders.resizing import resize
 
 from .codec import round_trip_jpeg
 from .compositing import clip_box, warp_maps

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .directory import from_directory, from_spec, open_library
-    from .library import Occluder, OccluderLibrary, Resized, bundled
+    from .library import Occluder, OccluderLibrary, bundled
+    from .resizing import Resized
 
 _EXPORTS = {
     "Occluder": "occluders.library",
     "OccluderLibrary": "occluders.library",
-    "Resized": "occluders.library",
+    "Resized": "occluders.resizing",
     "bundled": "occluders.library",
     "from_directory": "occluders.directory",
     "from_spec": "occluders.directory",

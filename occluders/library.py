@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import OccluderDataError, OccluderInputError
 from .picture_file import load_rgba
+from .resizing import Resized, resize
 
 __all__ = ["CATEGORIES", "GROUPS", "Occluder", "OccluderLibrary", "Record", "Resized", "bundled"]
 
@@ -66,26 +67,6 @@ class Record(NamedTuple):
     """Relative to the library."""
     mask: str = ""
     """File of the matte, relative to the library, where it is a file of its own."""
-
-
-class Resized(NamedTuple):
-    """An occluder at one size, ready to paste; arrays are read-only."""
-
-    rgb: UInt8
-    """(h, w, 3), straight colour."""
-    premultiplied: UInt8
-    """(h, w, 3), colour times alpha, rounded."""
-    inverse_alpha: UInt8
-    """(h, w, 3), 255 - alpha on every channel."""
-    alpha: UInt8
-    """(h, w)."""
-    mask: NDArray[np.bool_]
-    """(h, w), alpha of at least half."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes its arrays take."""
-        return sum(array.nbytes for array in self)
 
 
 class Occluder:
@@ -418,39 +399,6 @@ def outline_of(alpha: UInt8) -> tuple[tuple[int, int], ...]:
     corners = [np.stack([x, y], 1) for x in (first, last) for y in (rows, rows + 1)]
     hull = cv2.convexHull(np.concatenate(corners).astype(np.int32))
     return tuple((int(x), int(y)) for x, y in hull.reshape(-1, 2).tolist())
-
-
-def resize(rgba: UInt8, width: int, height: int) -> Resized:
-    """Return a picture at a size, ready to paste.
-
-    Parameters
-    ----------
-    rgba : ndarray of uint8, shape (h, w, 4)
-        Straight alpha.
-    width, height : int
-
-    Notes
-    -----
-    Colours are resized premultiplied, so no colour of a transparent pixel bleeds into the edge.
-    """
-    values = rgba.astype(np.float32)
-    share = values[:, :, 3:] / 255
-    values[:, :, :3] *= share
-    shrinks = width < rgba.shape[1] or height < rgba.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    values = np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
-    plain = cv2.resize(rgba[:, :, :3], (width, height), interpolation=method)
-    level = np.rint(values).clip(0, 255)
-    alpha = level[:, :, 3].astype(np.uint8)
-    premultiplied = level[:, :, :3].astype(np.uint8)
-    known = values[:, :, 3:] > 0.5
-    straight = values[:, :, :3] * (255 / np.maximum(values[:, :, 3:], 0.5))
-    rgb = np.where(known, np.rint(straight).clip(0, 255), plain).astype(np.uint8)
-    inverse = np.repeat(255 - alpha[:, :, None], 3, axis=2)
-    result = Resized(rgb, premultiplied, inverse, alpha, alpha >= 128)
-    for array in result:
-        array.flags.writeable = False
-    return result
 
 
 def _matches(record: Record, pattern: str) -> bool:

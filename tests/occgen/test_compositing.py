@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from occgen.compositing import clip_box, paste, paste_mask
 from occgen.errors import InputError
-from occluders.library import Resized, resize
+from occluders.resizing import Resized, resize
 
 UInt8 = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -130,9 +130,10 @@ def test_a_mask_is_true_where_alpha_is_at_least_half() -> None:
 
 def test_the_occluder_is_not_changed() -> None:
     resized = ready(noise(3, 7, 9, 4))
-    before = [array.copy() for array in resized]
+    names = ("rgb", "premultiplied", "inverse_alpha", "alpha", "mask")
+    before = {name: getattr(resized, name).copy() for name in names}
     paste(noise(0, HEIGHT, WIDTH, 3), resized, (15, 20, 24, 27), "alpha")
-    assert all((array == old).all() for array, old in zip(resized, before, strict=True))
+    assert all((getattr(resized, name) == old).all() for name, old in before.items())
 
 
 @pytest.mark.parametrize("blend", ["alpha", "opaque"])

@@ -22,7 +22,9 @@ from occluders import (
     bundled,
     from_spec,
 )
-from occluders.library import CATEGORIES, GROUPS, Record, load_rgba, resize
+from occluders.library import CATEGORIES, GROUPS, Record
+from occluders.picture_file import load_rgba
+from occluders.resizing import resize
 
 ASSETS = Path(__file__).parents[2] / "occluders" / "assets"
 
@@ -231,7 +233,9 @@ def test_resized_pictures_are_kept_and_the_least_used_dropped(
     assert first.rgb.shape == (20, 30, 3)
     assert member.resized(30, 20) is first
     assert member.resized(20, 30) is not first
-    assert not any(array.flags.writeable for array in first)
+    names = ("rgb", "premultiplied", "inverse_alpha", "alpha", "mask")
+    assert not any(getattr(first, name).flags.writeable for name in names)
+    assert first.nbytes == sum(getattr(first, name).nbytes for name in names)
     part.cache._limit = 3 * first.nbytes
     for width in range(31, 40):
         member.resized(width, 20)
