@@ -79,5 +79,5 @@ def cup(rng: np.random.Generator, size: int = 176, kind: str = "") -> Rendered:
 
 
 def _spun(part: Part, turn: np.ndarray) -> Part:
-    """Return a part turned about the axis, its pattern with it."""
+    """Return a part turned about the axis; what is printed on it stays where it is."""
     return part._replace(shape=move(part.shape, (0, 0, 0), turn))

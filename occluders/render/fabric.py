@@ -1,8 +1,20 @@
 """Prints for cloth: one colour, stripes, dots, plaid, flowers, camouflage, slogans."""
 
+import cv2
 import numpy as np
 
-from ..materials import Noise, Pattern, blend, checks, dots, hsv, mottled, plain, stripes
+from ..materials import (
+    Noise,
+    Pattern,
+    blend,
+    checks,
+    dots,
+    hsv,
+    image,
+    mottled,
+    plain,
+    stripes,
+)
 from ..shapes import Float32
 
 __all__ = ["PRINTS", "flowers", "palette", "print_pattern", "script"]
@@ -89,17 +101,35 @@ def flowers(
     return colour
 
 
+_WORDS = (
+    "hello", "Coffee", "relax", "dream", "Love", "good day", "No. 1", "smile", "tea time", "Happy",
+    "sweet", "Paris", "wild", "lucky", "do not disturb", "Monday", "zzz", "be kind", "1987", "yes",
+)  # fmt: skip
+_FACES = (
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+)
+
+
 def script(
     rng: np.random.Generator, ground: Pattern, ink: Colour, y: float, height: float
 ) -> Pattern:
-    """Return a pattern with a line of writing-like strokes about `y`, from x = -0.5 to 0.5."""
-    wave, cut = Noise(rng, height * 0.55, 1), Noise(rng, height * 0.9, 1)
-    tone = np.asarray(ink, np.float32)
+    """Return a pattern with a word about `y`, at most from x = -0.5 to 0.5."""
+    word, face = str(rng.choice(_WORDS)), int(rng.choice(_FACES))
+    (wide, tall), below = cv2.getTextSize(word, face, 2.5, 7)
+    canvas = np.zeros((tall + 2 * below + 20, wide + 40, 3), np.uint8)
+    cv2.putText(
+        canvas, word, (20, tall + below), face, 2.5, (255, 255, 255), int(rng.integers(6, 12)),
+        cv2.LINE_AA,
+    )  # fmt: skip
+    across = min(1.0, height * 2.1 * canvas.shape[1] / canvas.shape[0])
+    down = across * canvas.shape[0] / canvas.shape[1]
 
-    def colour(p: Float32, n: Float32) -> Float32:
-        v = (p[:, 1] - np.float32(y)) / np.float32(height)
-        loop = np.sin(p[:, 0] * np.float32(8 / height) + 2 * wave(p)) * np.float32(0.35)
-        stroke = (np.abs(v - loop - 0.25 * cut(p)) < 0.16) & (np.abs(p[:, 0]) < 0.5)
-        return np.where(stroke[:, None], tone, ground(p, n))
+    def place(p: Float32) -> tuple[Float32, Float32]:
+        u = p[:, 0] / np.float32(across) + np.float32(0.5)
+        return u, (np.float32(y) - p[:, 1]) / np.float32(down) + np.float32(0.5)
 
-    return colour
+    letters = image(canvas, place)
+    return blend(ground, plain(ink), lambda p: letters(p, p)[:, 0])

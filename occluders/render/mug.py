@@ -142,7 +142,7 @@ def _glaze(rng: np.random.Generator, kind: str, vessel: Vessel) -> Material:
 
 
 def logo(rng: np.random.Generator, ground: Pattern, ink: Colour, y: float, size: float) -> Pattern:
-    """Return a pattern with a heart, ring, star, disc or paw in its middle."""
+    """Return a pattern with a heart, ring, star, disc or smile in its middle."""
     kind = int(rng.integers(5))
     tone, reach = np.asarray(ink, np.float32), np.float32(size)
 
@@ -159,10 +159,9 @@ def logo(rng: np.random.Generator, ground: Pattern, ink: Colour, y: float, size:
         elif kind == 3:
             inked = (away < 0.9) & ~((np.abs(v) < 0.16) & (np.abs(u) < 0.6))
         else:
-            toes = np.abs(np.mod(np.abs(angle) * 2.2, 1) - 0.5) < 0.33
-            inked = (np.hypot(u, (v + 0.35) * 1.2) < 0.48) | (
-                (np.abs(away - 0.72) < 0.2) & (np.abs(angle) < 1.1) & toes
-            )
+            eyes = np.hypot((np.abs(u) - 0.32) * 1.3, v - 0.25) < 0.17
+            smile = (np.abs(away - 0.55) < 0.1) & (v < -0.12)
+            inked = (away < 0.95) & ~eyes & ~smile
         return np.where(inked[:, None], tone, ground(p, n))
 
     return colour

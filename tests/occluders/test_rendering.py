@@ -10,7 +10,9 @@ from occluders.lighting import Light
 from occluders.materials import HOLDOUT, Material, glass, plain, plastic
 from occluders.render import KINDS, render
 from occluders.render.cup import CUPS, cup
+from occluders.render.fabric import script
 from occluders.render.flesh import flesh
+from occluders.render.grip import grip
 from occluders.render.hand import hand
 from occluders.render.poses import POSES
 from occluders.render.skeleton import CM, Build, Pose, pose_hand
@@ -301,3 +303,25 @@ def test_a_vessel_holds_its_filling():
     np.testing.assert_array_equal(vessel.cavity()(p) < 0, [True, False, False, True, True])
     assert not ((body < 0) & (filling < 0)).any()
     assert body[1] == pytest.approx(-0.02, abs=0.006)
+
+
+@pytest.mark.parametrize("radius", [0.4, 0.6])
+def test_a_holding_hand_closes_around_what_it_holds(radius):
+    parts, end = grip(np.random.default_rng(0), radius, 0.0)
+    angle = np.linspace(0, 2 * np.pi, 90)
+    for share, most in ((0.8, 0.0), (1.25, 1.0)):
+        ring = share * radius * np.stack([np.sin(angle), 0 * angle, np.cos(angle)])
+        inside = parts[0].shape(np.asarray(ring.T, np.float32, order="F")) < 0
+        assert inside.mean() <= most
+    assert inside.mean() > 0.25  # palm and fingers, about half way round
+    assert np.hypot(end[0], end[2]) > 2 * radius
+
+
+def test_a_word_is_printed_where_it_belongs():
+    word = script(np.random.default_rng(1), plain((1, 1, 1)), (0, 0, 0), 0.3, 0.2)
+    x, y = np.meshgrid(np.linspace(-0.9, 0.9, 181), np.linspace(-0.3, 0.9, 121))
+    p = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1).astype(np.float32)
+    inked = (word(p, p)[:, 0] < 0.5).reshape(x.shape)
+    assert 60 < inked.sum() < 8000
+    assert np.abs(x[inked]).max() < 0.5
+    assert abs(y[inked].mean() - 0.3) < 0.08
