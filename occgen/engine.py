@@ -5,12 +5,10 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from occluders import OccluderLibrary, open_library
 
@@ -21,16 +19,15 @@ from .formats import ShardFormat, open_format
 from .manifest import (
     MANIFEST,
     SKIPPED,
-    build_digest,
     canonical,
     file_sha256,
     identity_of,
-    installed_versions,
     manifest_bytes,
     read_manifest,
 )
 from .pool import WorkersLostError, run_tasks
 from .sources import ListedSource, Source, configured_source
+from .summary import manifest_record
 from .tasks import Plan, picture_size
 from .worker import ShardReport, check_standing, make_shard
 from .workshop import WorkOrder, narrow_library, work_order
@@ -287,7 +284,17 @@ class _Build:
                 f"named in {self.out / SKIPPED} and what was made is kept"
             )
         extra = self._carry(scratch) + self.format.finish(self.out, scratch, len(reports))
-        manifest = self._manifest(reports, plan, extra, height, width)
+        names = [*extra, *([SKIPPED] if (self.out / SKIPPED).exists() else [])]
+        manifest = manifest_record(
+            self.config,
+            self.identity,
+            reports,
+            plan,
+            library=self.library,
+            licence=self.source.licence,
+            size=(height, width),
+            files={name: file_sha256(self.out / name) for name in names},
+        )
         install_bytes(self.out / MANIFEST, manifest_bytes(manifest), scratch)
         sync_folder(self.out)
         return read_manifest(self.out), sum(report.reused for report in reports)
@@ -343,78 +350,3 @@ class _Build:
         for name, data in carried.items():
             install_bytes(self.out / name, data, scratch)
         return list(carried)
-
-    def _manifest(
-        self, reports: list[ShardReport], plan: Plan, extra: list[str], height: int, width: int
-    ) -> dict[str, Any]:
-        occluded = sum(report.occluded for report in reports)
-        names = [*extra, *([SKIPPED] if (self.out / SKIPPED).exists() else [])]
-        return {
-            "name": self.config.name,
-            "config": self.identity,
-            "seed": self.config.seed,
-            "height": height,
-            "width": width,
-            "images": sum(report.images for report in reports),
-            "occluded": occluded,
-            "identities": len(plan.identities),
-            "skipped": sum(len(report.skipped) for report in reports),
-            "bytes": sum(report.bytes for report in reports),
-            "box_coverage": sum(r.coverage_sum for r in reports) / max(occluded, 1),
-            "mask_coverage": sum(r.mask_coverage_sum for r in reports) / max(occluded, 1),
-            "coverage_histogram": np.sum([r.coverage_histogram for r in reports], axis=0).tolist(),
-            "patterns": _added({}, (report.patterns for report in reports)),
-            "labels_differ": sum(report.labels_differ for report in reports),
-            "categories": self._category_counts(reports),
-            "shards": [
-                {
-                    "name": report.name,
-                    "images": report.images,
-                    "bytes": report.bytes,
-                    "sha256": report.sha256,
-                    "content_sha256": report.content_sha256,
-                }
-                for report in reports
-            ],
-            "files": {name: file_sha256(self.out / name) for name in names},
-            "labels": {},
-            "digest": build_digest([r.content_sha256 for r in reports], self.identity),
-            "occluders": {
-                "spec": self.library.spec,
-                "digest": self.library.digest,
-                "members": len(self.library),
-            },
-            "source": {
-                "dataset": self.config.dataset,
-                "root": self.config.root and _printable(self.config.root),
-                "pictures": plan.pictures,
-                "fingerprint": plan.fingerprint,
-                "licence": self.source.licence,
-            },
-            "versions": installed_versions(),
-        }
-
-    def _category_counts(self, reports: list[ShardReport]) -> dict[str, int]:
-        names = ["clean", *self.library.categories]
-        totals: dict[str, int] = {}
-        for report in reports:
-            for number, count in report.categories.items():
-                name = names[int(number)]
-                totals[name] = totals.get(name, 0) + count
-        return totals
-
-
-def _printable(path: str) -> str:
-    """Return a path as text: bytes that are no UTF-8 are spelled out."""
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
-def _added(
-    start: dict[str, dict[str, int]], parts: Iterable[dict[str, dict[int, int]]]
-) -> dict[str, dict[str, int]]:
-    for part in parts:
-        for name, histogram in part.items():
-            sums = start.setdefault(name.removeprefix("pattern/"), {})
-            for label, count in histogram.items():
-                sums[str(label)] = sums.get(str(label), 0) + count
-    return start
