@@ -8,6 +8,7 @@ from .align import align_command
 from .boundary import BoundaryGroup
 from .build import build_command
 from .check_leaks import check_leaks_command
+from .convert import convert_command
 from .info import info_command
 from .label_patterns import label_patterns_command
 from .occlude import occlude_command
@@ -36,6 +37,7 @@ for _command in (
     preview_command,
     info_command,
     verify_command,
+    convert_command,
     check_leaks_command,
     occlude_command,
     occluders_group,

@@ -41,8 +41,8 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
         return
     notes: list[str] = []
     manifest = read_manifest(path) if (path / MANIFEST).is_file() else {}
-    if manifest and manifest["config"]["format"] == "folder":
-        source, plain = open_source("folder", str(path / "images")), True
+    if manifest and manifest["config"]["format"] != "hdf5":
+        source, plain = open_source("shards", str(path)), True
         tiles, title = preview.tiles_of_source(source, count), str(manifest["name"])
     elif manifest:
         shards = open_shards(path)

@@ -37,7 +37,7 @@ _CHOICES = {
     "blend": ("opaque", "alpha", "natural"),
     "by": ("box", "mask"),
     "image_size": ("source", "112x96", "112x112"),
-    "codec": ("jpeg", "png"),
+    "codec": ("jpeg", "png", "copy"),
     "format": FORMATS,
     "compat": (None, "published"),
     "backend": ("loky", "ray", "dask"),
@@ -128,7 +128,7 @@ class BuildConfig:
     image_size: str = "source"
     """'source', '112x96' or '112x112'."""
     codec: str = "jpeg"
-    """'jpeg' or 'png'."""
+    """'jpeg', 'png', or 'copy': every picture keeps its bytes, which goes with clean faces only."""
     quality: int = 95
     """Of a JPEG, 1 to 100."""
     shard_size: int = 4096
@@ -193,6 +193,12 @@ class BuildConfig:
             raise InputError("address goes with backend 'ray' or 'dask'")
         if self.area is not None and self.placement != "random":
             raise InputError("area goes with placement 'random'")
+        if self.codec == "copy" and (
+            self.clean_fraction < 1 or self.variants > 1 or self.image_size != "source"
+        ):
+            raise InputError(
+                "codec copy goes with clean_fraction 1, one variant, image_size source"
+            )
         if self.compat == "published" and self.codec != "jpeg":
             raise InputError("compat 'published' writes JPEG; leave codec at jpeg")
 
@@ -275,6 +281,8 @@ class BuildConfig:
     def name(self) -> str:
         """Name of the set as in the paper: Occ-LFW-2.0, Occ-WebFace, Mix-WebFace."""
         dataset = DATASETS[self.dataset]
+        if self.codec == "copy":
+            return dataset
         if self.clean_fraction > 0:
             return f"Mix-{dataset}"
         if self.placement == "regions":

@@ -152,6 +152,8 @@ class _Picture(NamedTuple):
     landmarks: NDArray[np.float32] | None
     jpeg_quality: int | None
     """The source was compressed with, where natural blending asks."""
+    data: bytes | None
+    """The picture's own bytes, where they are copied."""
 
 
 class Workshop:
@@ -181,9 +183,11 @@ class Workshop:
         self.categories = library.categories
         self.library = narrow_library(library, config)
         self.grid = PatternGrid(config.k, order.height, order.width)
-        published = config.compat == "published"
         self.encode: Callable[[UInt8], bytes]
-        self.encode = encoder(*(_PUBLISHED_CODEC if published else (config.codec, config.quality)))
+        if config.compat == "published":
+            self.encode = encoder(*_PUBLISHED_CODEC)
+        elif config.codec != "copy":
+            self.encode = encoder(config.codec, config.quality)
         self.format = open_format(config.format)
         self.attributes: dict[str, Any] = {
             "schema": 1,
@@ -256,7 +260,8 @@ class Workshop:
                 rows.skip(key.encode("utf-8", "backslashreplace").decode(), str(error))
             else:
                 quality = jpeg_quality(data) if self.config.effective_blend == "natural" else None
-                found.append(_Picture(key, number, name, image, landmarks, quality))
+                copied = data if self.config.codec == "copy" else None
+                found.append(_Picture(key, number, name, image, landmarks, quality, copied))
         return found
 
     def _open(self, key: str, data: bytes) -> tuple[UInt8, NDArray[np.float32] | None]:
@@ -288,7 +293,10 @@ class Workshop:
             )
             for (picture, variant), placements in zip(work, placed, strict=True)
         ]
-        encoded = [self.encode(face.image) for face in faces]
+        encoded = [
+            self.encode(face.image) if picture.data is None else picture.data
+            for (picture, _), face in zip(work, faces, strict=True)
+        ]
         for key, (picture, _), face, data in zip(keys, work, faces, encoded, strict=True):
             box = label_box(face.box, config.compat, height, width)
             rows.add(key, picture.number, picture.name, data, face, box, picture.landmarks)

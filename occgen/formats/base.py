@@ -31,6 +31,9 @@ class ShardFormat(Protocol):
     def read(self, out: Path, index: int) -> tuple[Columns, dict[str, Any]]:
         """Return columns and attributes of a shard that stands."""
 
+    def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
+        """Return some columns of a shard that stands, none of them the pictures."""
+
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all shards that stand, sorted."""
 

@@ -120,6 +120,15 @@ class FolderFormat:
         }
         return columns | stored, attributes
 
+    def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
+        """Return some columns of a shard that stands, none of them the pictures."""
+        path = out / _part_name(index)
+        try:
+            columns = self._part(path)["columns"]
+            return {name: _from_json(columns[name]) for name in names}
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShardError(f"{path} is damaged ({error})") from error
+
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all parts that stand, sorted."""
         matches = (_PART.fullmatch(path.name) for path in (out / "parts").glob("shard-*.json"))

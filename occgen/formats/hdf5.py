@@ -60,6 +60,11 @@ class Hdf5Format:
         with open_hdf5(out / shard_name(index)) as file:
             return read_columns(file), read_attributes(file)
 
+    def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
+        """Return some columns of a shard that stands, none of them the pictures."""
+        with open_hdf5(out / shard_name(index)) as file:
+            return read_columns(file, names)
+
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all shards that stand, sorted."""
         names = (path.name for path in out.glob("shard-*.h5"))

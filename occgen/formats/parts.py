@@ -112,6 +112,11 @@ class PartsFormat:
             raise ShardError(f"{path} is damaged: its checksum does not match")
         return self.unpack(path, data, columns)
 
+    def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
+        """Return some columns of a shard that stands, none of them the pictures."""
+        with open_hdf5(out / part_name(index)) as file:
+            return read_columns(file, names)
+
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all parts that stand, sorted."""
         matches = (_PART.fullmatch(path.name) for path in (out / "parts").glob("shard-*.h5"))

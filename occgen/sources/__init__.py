@@ -5,13 +5,18 @@ from pathlib import Path
 
 from ..config import DATASETS, BuildConfig
 from ..errors import InputError
+from ..manifest import MANIFEST
 from .base import FaceRef, Source
 from .bin import BinSource
 from .demo import DemoSource
 from .folder import FolderSource
 from .lfw import LfwSource
 from .listed import ListedSource
+from .parquet import ParquetSource, find_parquet
 from .rec import RecSource
+from .set import SetSource
+from .table import TableSource, find_table
+from .tars import TarSource
 
 __all__ = [
     "BinSource",
@@ -20,15 +25,22 @@ __all__ = [
     "FolderSource",
     "LfwSource",
     "ListedSource",
+    "ParquetSource",
     "RecSource",
+    "SetSource",
     "Source",
+    "TableSource",
+    "TarSource",
     "configured_source",
     "find_root",
+    "guess_dataset",
     "open_source",
 ]
 
 _FORMS = {  # how a data set is looked for, and whether it may be a file
     "folder": ("one folder an identity, each with its aligned crops", False),
+    "table": ("one folder an identity, each with its aligned crops", True),
+    "shards": ("a finished set, or a folder of .tar or .parquet files", True),
     "rec": ("train.rec with train.idx, or another .rec file", True),
     "bin": ("an InsightFace .bin file", True),
 }
@@ -65,19 +77,60 @@ def open_source(
     if dataset == "demo":
         return DemoSource.parse(root)
     if dataset == "folder":
-        return FolderSource(find_root(dataset, root))
+        path = find_root(dataset, root, form="table")
+        table = find_table(path)
+        return FolderSource(path) if table is None else TableSource(table)
     if dataset == "lfw":
         return LfwSource(find_root(dataset, root))
     if dataset == "rec":
         return RecSource(find_root(dataset, root, form="rec"), on_error)
     if dataset == "bin":
         return BinSource(find_root(dataset, root, form="bin"))
+    if dataset == "shards":
+        return _open_shards(find_root(dataset, root, form="shards"))
     if dataset in DATASETS:
         raise InputError(
             f"dataset {dataset!r} cannot be read by this version; "
             "demo, folder and lfw can (identity folders of crops: --dataset folder --root DIR)"
         )
     raise InputError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
+
+
+def _open_shards(path: Path) -> Source:
+    """Return a finished set, or tars or Parquet files of anybody's, as faces."""
+    if (path / MANIFEST).is_file() or any(path.glob("shard-*.h5")):
+        return SetSource(path)
+    if path.suffix == ".parquet" or (path.is_dir() and find_parquet(path)):
+        return ParquetSource(path)
+    if path.suffix == ".tar" or (path.is_dir() and any(path.glob("*.tar"))):
+        return TarSource(path)
+    raise InputError(
+        f"{path} is no finished set ({MANIFEST}), and holds no .tar and no .parquet files"
+    )
+
+
+def guess_dataset(path: Path) -> str:
+    """Return the name a data set at a path is read by: shards, rec, bin or folder.
+
+    Raises
+    ------
+    InputError
+        When it is a file of none of these.
+    """
+    if path.is_dir():
+        if (path / MANIFEST).is_file() or any(path.glob("shard-*.h5")):
+            return "shards"
+        if any(path.glob("*.rec")):
+            return "rec"
+        if any(path.glob("*.tar")) or find_parquet(path):
+            return "shards"
+        return "bin" if any(path.glob("*.bin")) else "folder"
+    kinds = {".rec": "rec", ".bin": "bin", ".tar": "shards", ".parquet": "shards"}
+    kinds |= dict.fromkeys((".csv", ".jsonl", ".lst"), "folder")
+    if path.suffix not in kinds:
+        known = ", ".join(kinds)
+        raise InputError(f"{path} is no folder and none of {known}: it cannot be read as faces")
+    return kinds[path.suffix]
 
 
 def configured_source(config: BuildConfig, recipe: str | os.PathLike[str] = "") -> Source:

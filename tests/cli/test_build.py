@@ -190,7 +190,9 @@ def test_missing_data_are_wrong_usage(options: list[str], message: str) -> None:
     assert os.listdir() == []
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin", "shards"})
+)
 def test_a_reserved_name_says_so(name: str) -> None:
     result = run("--dataset", name, "--root", ".")
     assert result.exit_code == 2

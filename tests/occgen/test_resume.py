@@ -302,6 +302,7 @@ def as_nobody(config: BuildConfig, *options: str) -> subprocess.CompletedProcess
     line = command(config, *options)
     line[line.index(MAIN)] = (
         "import os, occgen.engine, occgen_cli.progress, occluders as o; o.bundled()[0].rgba;"
+        "from occgen.formats import open_format, _CLASSES; [open_format(f) for f in _CLASSES];"
         "occgen.manifest.installed_versions();"
         f"os.setgroups([]); os.setgid(65534); os.setuid(65534); {MAIN}"
     )

@@ -384,7 +384,9 @@ def test_a_root_is_looked_for_where_it_is_said_to_be(
     assert find_root("lfw", None) == tmp_path / "lfw"
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin", "shards"})
+)
 def test_other_names_of_the_design_are_reserved(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"dataset '{name}' cannot be read by this version"):
         open_source(name, str(tmp_path))
