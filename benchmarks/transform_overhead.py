@@ -39,6 +39,7 @@ def ways(images: list[Any], jpegs: list[bytes]) -> dict[str, Callable[[int], Any
         "decode its JPEG (yardstick)": lambda i: simplejpeg.decode_jpeg(jpegs[i], "RGB"),
         "paste a known placement (floor)": lambda i: occlude_with(images[i], placed[i], "alpha"),
         "RandomOcclusion, array": lambda i: plain(images[i]),
+        "the same, nothing to resize": lambda i: plain(images[i], key="a"),
         "with box and label": lambda i: label(images[i]),
         "with box, mask and label": lambda i: everything(images[i]),
         "RandomOcclusion, tensor": lambda i: plain(tensors[i]),
