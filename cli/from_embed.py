@@ -35,6 +35,9 @@ __all__ = ["main"]
 @click.option(
     "--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that decode."
 )
+@click.option(
+    "--bin-name", default="", metavar="NAME", help="Write OUT/KEY_NAME.bin, MegaFace's form."
+)
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pictures.")
 @click.option(
     "--max-skipped",
@@ -53,6 +56,7 @@ def main(
     normalise: bool,
     batch_size: int,
     workers: int,
+    bin_name: str,
     limit: int | None,
     max_skipped: float,
     as_json: bool,
@@ -74,6 +78,7 @@ def main(
             normalise=normalise,
             batch_size=batch_size,
             workers=workers,
+            bin_name=bin_name,
             limit=limit,
             max_skipped=max_skipped,
             on_progress=on_progress,

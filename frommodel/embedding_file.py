@@ -18,6 +18,7 @@ from occgen.errors import DataError, InputError
 from occgen.sources import Source, open_source
 
 from .embed import embedding_batches
+from .feature_bin import write_features
 from .models import Embedder
 from .pictures import Occlusion, read_pictures
 from .shard_pictures import ShardPictures
@@ -64,6 +65,7 @@ def embed_dataset(
     batch_size: int = 64,
     workers: int = 2,
     limit: int | None = None,
+    bin_name: str = "",
     occlusion: Occlusion | None = None,
     max_skipped: float = 0.01,
     on_progress: Callable[[int, int], None] | None = None,
@@ -79,12 +81,15 @@ def embed_dataset(
     out : Path
         Ending in ``.npy`` (and then a list ``OUT.csv`` with row, key, identity) or ``.h5``
         (datasets ``embedding``, ``key``, ``identity_name``). Replaced in one step when whole.
+        With `bin_name` a folder.
     flip, normalise, batch_size
         As for `embed_images`.
     workers : int, optional
         Threads that decode.
     limit : int, optional
         Only the first pictures.
+    bin_name : str, optional
+        Write MegaFace's form instead: ``OUT/KEY_NAME.bin`` for every picture.
     occlusion : Occlusion, optional
         Put on every picture first.
     max_skipped : float, optional
@@ -107,8 +112,10 @@ def embed_dataset(
         finite.
     """
     start = time.perf_counter()
-    if out.suffix.lower() not in _FORMATS:
+    if not bin_name and out.suffix.lower() not in _FORMATS:
         raise InputError(f"{out}: the file should end in {' or '.join(_FORMATS[:2])}")
+    if bin_name and (out.is_file() or "/" in bin_name):
+        raise InputError(f"{out}: with --bin-name {bin_name} a folder is written; name one")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder to write into")
     source: Source = ShardPictures(root) if dataset == "shards" else open_source(dataset, root)
@@ -138,8 +145,7 @@ def embed_dataset(
     temporary = temporary_beside(out)
     columns = done = 0
     try:
-        sink: _Sink = _NpySink(temporary) if out.suffix.lower() == ".npy" else _H5Sink(temporary)
-        with sink as write:
+        with _open_sink(out, temporary, bin_name) as write:
             for rows in batches:
                 if not np.isfinite(rows).all():
                     bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
@@ -147,7 +153,7 @@ def embed_dataset(
                         f"model {model.name} returns numbers that are not finite for "
                         f"{kept[done + bad]}"
                     )
-                write.add(rows)
+                write.add(rows, kept[done : done + len(rows)])
                 done, columns = done + len(rows), rows.shape[1]
                 if on_progress is not None:
                     on_progress(done + len(skipped), len(refs))
@@ -168,13 +174,14 @@ def embed_dataset(
                 f"none of {len(refs)} pictures can be used (first: {_first(skipped)}); "
                 "nothing was written"
             )
-        os.replace(temporary, out)
+        if not bin_name:
+            os.replace(temporary, out)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
     keys_path = out
-    if out.suffix.lower() == ".npy":
+    if not bin_name and out.suffix.lower() == ".npy":
         keys_path = out.with_name(f"{out.name}.csv")
         replacing_bytes(keys_path, _list_of(kept, people))
     if len(skipped) > max_skipped * len(refs):
@@ -233,7 +240,7 @@ class _Sink(Protocol):
 
     def __enter__(self) -> "_Sink": ...
     def __exit__(self, *details: object) -> None: ...
-    def add(self, rows: Float32) -> None: ...
+    def add(self, rows: Float32, keys: list[str]) -> None: ...
     def finish(self, keys: list[str], people: list[str], notes: dict[str, Any]) -> None: ...
 
 
@@ -250,7 +257,7 @@ class _NpySink:
     def __exit__(self, *details: object) -> None:
         self._file.close()
 
-    def add(self, rows: Float32) -> None:
+    def add(self, rows: Float32, keys: list[str]) -> None:
         if not self._shape[0]:
             self._shape[1] = rows.shape[1]
             self._file.write(_npy_header(0, rows.shape[1]))
@@ -276,7 +283,7 @@ class _H5Sink:
     def __exit__(self, *details: object) -> None:
         self._file.close()
 
-    def add(self, rows: Float32) -> None:
+    def add(self, rows: Float32, keys: list[str]) -> None:
         if "embedding" not in self._file:
             columns = rows.shape[1]
             self._file.create_dataset(
@@ -292,6 +299,31 @@ class _H5Sink:
         self._file.create_dataset("identity_name", data=people, dtype=text)
         self._file.attrs.update(notes)
         self._file.flush()
+
+
+class _BinSink:
+    """One small file a picture."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+
+    def __enter__(self) -> "_BinSink":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        pass
+
+    def add(self, rows: Float32, keys: list[str]) -> None:
+        write_features(self._folder, keys, rows, self._name)
+
+    def finish(self, keys: list[str], people: list[str], notes: dict[str, Any]) -> None:
+        pass
+
+
+def _open_sink(out: Path, temporary: Path, bin_name: str) -> _Sink:
+    if bin_name:
+        return _BinSink(out, bin_name)
+    return _NpySink(temporary) if out.suffix.lower() == ".npy" else _H5Sink(temporary)
 
 
 def _npy_header(rows: int, columns: int) -> bytes:
