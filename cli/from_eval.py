@@ -33,7 +33,7 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 @command("from-eval", "from-eval --model demo --dataset demo --occlude 2.0")
-@model_option(multiple=True)
+@model_option(multiple=True, required=False)
 @click.option(
     "--dataset",
     type=click.Choice(list(DATASETS)),
@@ -64,7 +64,7 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     "--placement", type=click.Choice(["random", "regions", "landmarks", "mixed"]), default="random"
 )
 @click.option("--region", type=click.Choice(list(REGIONS)), help="With --placement regions.")
-@click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")
+@click.option("--region-jitter", type=click.IntRange(0), help="Pixels a region moves.")
 @click.option("--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha")
 @click.option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
 @click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")

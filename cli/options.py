@@ -75,12 +75,14 @@ def library_options(function: _Function) -> _Function:
     return function
 
 
-def model_option(*, multiple: bool = False) -> Callable[[_Function], _Function]:
+def model_option(
+    *, multiple: bool = False, required: bool = True
+) -> Callable[[_Function], _Function]:
     """Return a decorator that adds ``--model``: a run, a file, ``demo``; one, or several."""
     return click.option(
         "--model",
         multiple=multiple,
-        required=True,
+        required=required,
         metavar="RUN|FILE|demo",
         help="Folder of a run, .safetensors, .pth.tar, .onnx, or demo."
         + (" Given twice, the two are compared." if multiple else ""),

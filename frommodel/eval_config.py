@@ -18,7 +18,7 @@ _OCCLUSION = (
 CONDITIONS = ("clean-clean", "clean-occluded", "occluded-occluded")
 _LEAST = {
     **dict.fromkeys(("occlusion_seeds", "batch_size", "workers", "num_pairs", "max_rank"), 1),
-    **dict.fromkeys(("seed", "region_jitter", "gallery_images"), 0),
+    **dict.fromkeys(("seed", "gallery_images"), 0),
     "folds": 2,
     "resamples": 0,
 }
@@ -47,7 +47,7 @@ class EvalConfig(_JsonConfig):
         (the second image of a pair).
     placement, region, region_jitter, blend, categories, group, exclude_occluders, occluders, area,
     max_coverage, compat
-        Of the occlusion, as in `BuildConfig`.
+        Of the occlusion, as in `BuildConfig`; a `region_jitter` of None is the protocol's own.
     seed : int
         Of occlusion, drawn pairs and resampling.
     occlusion_seeds : int
@@ -88,7 +88,7 @@ class EvalConfig(_JsonConfig):
     conditions: tuple[str, ...] = ()
     placement: str = "random"
     region: str | None = None
-    region_jitter: int = 0
+    region_jitter: int | None = None
     blend: str = "alpha"
     categories: tuple[str, ...] | None = None
     group: int | None = None
@@ -155,6 +155,9 @@ class EvalConfig(_JsonConfig):
             As `BuildConfig`.
         """
         values = {name: getattr(self, name) for name in _OCCLUSION}
+        values["region_jitter"] = self.region_jitter or 0
+        if self.protocol == "regions":
+            values["placement"] = "regions"
         if self.scales:
             values["scale"] = self.scales[0]
         return BuildConfig(dataset=self.dataset, **{**values, **changes})

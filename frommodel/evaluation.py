@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from occgen.errors import InputError
 from occgen.sources import Source
 
 from .comparison import PairedComparison, compare_paired
@@ -29,7 +30,8 @@ def evaluate(
     Parameters
     ----------
     models : Embedder, anything `open_model` takes, or a list of these
-        With several the first is compared with each other one, on the same occluded pictures.
+        With several the first is compared with each other one, on the same occluded pictures. An
+        empty list goes with a protocol all of whose faces are features.
     config : EvalConfig
     on_progress : callable, optional
         Called with the embeddings done and their total.
@@ -50,9 +52,11 @@ def evaluate(
     """
     start = time.perf_counter()
     given = models if isinstance(models, list | tuple) else [models]
-    embedders = _distinct([open_model(model) for model in given])
     spec = find_protocol(config.protocol, config.dataset)
+    embedders = _distinct([open_model(model) for model in given])
     tasks = spec.plan(config)
+    if not embedders:
+        embedders = [_features_model(tasks)]
     store = EmbeddingStore(
         embedders,
         size=_size(config, embedders),
@@ -98,6 +102,17 @@ def _distinct(models: list[Embedder]) -> list[Embedder]:
         if seen[model.name] > 1:
             model.name = f"{model.name} ({seen[model.name]})"
     return models
+
+
+def _features_model(tasks: Sequence[Task]) -> Embedder:
+    """Return what stands for the model that made features before."""
+    for task in tasks:
+        if isinstance(task, VerificationTask) or not all(
+            faces is None or faces.features is not None
+            for faces in (task.probes, task.gallery, task.mates)
+        ):
+            raise InputError("a model is needed: these are pictures, not features (--model)")
+    return Embedder(lambda images: images, name="features")
 
 
 def _size(config: EvalConfig, models: Sequence[Embedder]) -> tuple[int, int] | None:

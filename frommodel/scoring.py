@@ -156,13 +156,18 @@ def identify(
     no_points: tuple[OpenSetPoint, ...] = ()
     lost = 0
     for task in group:
-        probes, keys, people = _faces(store, number, task.probes, config)
+        kept = _usable(store, task.probes)
+        if task.mates is not None:
+            kept = sorted(set(kept) & set(_usable(store, task.mates)))
+        probes, keys, people = _faces(store, number, task.probes, config, kept)
         gallery, _, enrolled = _faces(store, number, task.gallery, config)
         lost = len(task.probes.keys) - len(keys)
         if not len(probes) or not len(gallery):
             raise DataError(f"{task.name}: no {'gallery' if len(probes) else 'probe'} is left")
         if task.megaface:
-            mates = probes if task.mates is None else _mates(store, number, task, keys, config)
+            mates = probes
+            if task.mates is not None:
+                mates, _, _ = _faces(store, number, task.mates, config, kept)
             ranks, owners = megaface_ranks(probes, mates, people, gallery, max_rank=config.max_rank)
             longest, mated, points = config.max_rank, len(np.unique(owners)), no_points
         else:
@@ -204,35 +209,30 @@ def identify(
 
 
 def _faces(
-    store: EmbeddingStore, number: int, faces: Faces, config: EvalConfig
+    store: EmbeddingStore,
+    number: int,
+    faces: Faces,
+    config: EvalConfig,
+    kept: Sequence[int] | None = None,
 ) -> tuple[Float32, list[str], list[str]]:
-    """Return features, keys and people of the pictures that did not fail."""
-    kept = [row for row, key in enumerate(faces.keys) if key not in store.failed]
+    """Return features, keys and people of some pictures, by default those that did not fail."""
+    if kept is None:
+        kept = _usable(store, faces)
     keys = [faces.keys[row] for row in kept]
     people = [faces.identities[row] for row in kept] if faces.identities else [""] * len(kept)
     if faces.features is not None:
-        return faces.features, keys, people
+        whole = len(kept) == len(faces.keys)
+        return faces.features if whole else faces.features[list(kept)], keys, people
     if faces.source is None:
         raise InputError("faces need a source or features")
     flip = config.flip if faces.flip is None else faces.flip
     return store.take(number, faces.source, keys, faces.occlusion, flip), keys, people
 
 
-def _mates(
-    store: EmbeddingStore,
-    number: int,
-    task: IdentificationTask,
-    keys: Sequence[str],
-    config: EvalConfig,
-) -> Float32:
-    """Return the features of the clean versions of the probes, in their order."""
-    mates = task.mates
-    if mates is None or (mates.features is None and mates.source is None):
-        raise InputError("mates need a source or features")
-    if mates.features is not None or mates.source is None:
-        return mates.features  # type: ignore[return-value]
-    flip = config.flip if mates.flip is None else mates.flip
-    return store.take(number, mates.source, keys, mates.occlusion, flip)
+def _usable(store: EmbeddingStore, faces: Faces) -> list[int]:
+    if faces.features is not None:
+        return list(range(len(faces.keys)))
+    return [row for row, key in enumerate(faces.keys) if key not in store.failed]
 
 
 def _cmc_interval(

@@ -59,7 +59,9 @@ def text_report(evaluation: Evaluation) -> str:
         f"models {models}; data {data['dataset']} {data['root']}; {data['pictures']} pictures",
     ]
     for title, header, rows in result_tables(evaluation):
-        lines += ["", title, *_aligned(header, rows)]
+        if title != "Operating points":  # in the other forms; here as notes
+            lines += ["", title, *_aligned(header, rows)]
+    lines += _notes(evaluation)
     lines += _missing(evaluation)
     lines.append(f"{evaluation.elapsed_s:.1f} s")
     return "\n".join(lines)
@@ -192,6 +194,18 @@ def _ends(interval: Any) -> tuple[float, float]:
 
 def _bounds(low: float, high: float) -> str:
     return f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    """Return what limits the points marked with a star, each once."""
+    notes = [
+        point.note
+        for result in evaluation.results
+        if isinstance(result, VerificationResult)
+        for point in result.reports[0].points
+        if point.note
+    ]
+    return ["", *(f"* {note}" for note in dict.fromkeys(notes))] if notes else []
 
 
 def _missing(evaluation: Evaluation) -> list[str]:

@@ -2,8 +2,14 @@
 
 from occgen.errors import InputError
 
+from .ar import PROTOCOL_1, PROTOCOL_2
 from .base import Faces, IdentificationTask, ProtocolSpec, Task, VerificationTask
 from .identification import PROTOCOL as _IDENTIFICATION
+from .lfw import LFW, OCC_LFW
+from .megaface import MASK_MF1, MF1, OCC_MF1
+from .real import LFW_SM, MFR2, OLFW
+from .regions import PROTOCOL as _REGIONS
+from .unseen import PROTOCOL as _UNSEEN
 from .verification import PROTOCOL as _VERIFICATION
 
 __all__ = [
@@ -16,7 +22,13 @@ __all__ = [
     "find_protocol",
 ]
 
-PROTOCOLS: dict[str, ProtocolSpec] = {spec.name: spec for spec in (_VERIFICATION, _IDENTIFICATION)}
+PROTOCOLS: dict[str, ProtocolSpec] = {
+    spec.name: spec  # the first that goes with a data set is its usual one
+    for spec in (
+        *(_VERIFICATION, _IDENTIFICATION, LFW, OCC_LFW, MF1, OCC_MF1, MASK_MF1, _REGIONS, _UNSEEN),
+        *(PROTOCOL_1, PROTOCOL_2, MFR2, LFW_SM, OLFW),
+    )
+}
 
 
 def find_protocol(name: str | None, dataset: str) -> ProtocolSpec:
