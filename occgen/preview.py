@@ -227,9 +227,10 @@ def _drawn(tile: Tile, height: int, draw: bool) -> UInt8:
     if not draw:
         return np.asarray(picture, np.uint8)
     if tile.mask is not None and tile.mask.any():
-        bits = tile.mask.astype(np.uint8)
-        large = cv2.resize(bits, (width, height), interpolation=cv2.INTER_LINEAR)
-        edges, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        levels = tile.mask.astype(np.uint8) * 255
+        large = cv2.resize(levels, (width, height), interpolation=cv2.INTER_CUBIC)
+        inside = (large >= 128).astype(np.uint8)
+        edges, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, edges, -1, _MASK, 1, cv2.LINE_AA)
     for rectangle, colour, inset in ((tile.pattern, _PATTERN, 1), (tile.box, _BOX, 0)):
         if rectangle is not None:
