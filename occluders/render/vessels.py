@@ -72,7 +72,7 @@ class Vessel:
         )
         inner = self.inner()[::-1]
         axis = [(0.0, float(inner[-1, 1])), (0.0, self.bottom)]
-        return turned(np.concatenate([self.side, rim, inner, axis]))
+        return turned(np.concatenate([self.side, rim, inner, axis]), 230)
 
     def cavity(self) -> Shape:
         """Return what the wall encloses, open upwards."""
@@ -91,11 +91,11 @@ class Vessel:
         return turned(np.concatenate([points, [(0.0, height), (0.0, points[0, 1])]]))
 
 
-def turned(points: NDArray[np.float64]) -> Shape:
+def turned(points: NDArray[np.float64], cells: int = 150) -> Shape:
     """Return what a closed polygon of (radius, height) sweeps about the y axis."""
     mirror = points[::-1] * (-1.0, 1.0)  # the axis must not count as a border
     outer = points[points[:, 0] > 1e-6]
-    return revolve(Outline(np.concatenate([outer, mirror[mirror[:, 0] < -1e-6]]), 0.2, 260))
+    return revolve(Outline(np.concatenate([outer, mirror[mirror[:, 0] < -1e-6]]), 0.15, cells))
 
 
 def profile(points: Flat, steps: int = 6) -> NDArray[np.float64]:
