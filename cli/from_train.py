@@ -87,11 +87,14 @@ def _option(*names: str, **kwargs: Any) -> Any:
 @_option("--m3", type=float, help="CosFace's margin.")
 @_option("--occlude", metavar="SCALE", help="2.0, or 1.0:0.5:5.0, drawn anew each epoch; or none.")
 @_option("--clean-fraction", type=float, help="Share left clean under --occlude.")
-@_option("--placement", help="Of the engine: random, landmarks, ...")
-@_option("--blend", help="Of the engine: alpha, opaque, natural.")
+@_option("--placement", type=click.Choice(["random", "regions", "landmarks", "mixed"]))
+@_option("--placement-mix", metavar="A=1,B=2", help="Weights of mixed placement.")
+@_option("--occluders-per-face", metavar="N", help="1, or 1:2 to draw a number.")
+@_option("--blend", type=click.Choice(["alpha", "opaque", "natural"]))
 @_option("--occluders", metavar="DIR", help="Own occluders.  [default: bundled]")
 @_option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
 @_option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
+@_option("--split", metavar="NAME", help="Only a split of the occluders, such as train.")
 @_option("--label-by", type=click.Choice(["box", "mask"]))
 @_option("--soft-patterns", type=float, metavar="T", help="Temperature of soft targets by IoU.")
 @_option("--balance-patterns", type=float, metavar="POWER", help="Draw rare patterns more often.")
@@ -195,7 +198,7 @@ def _describe(config: Any, as_json: bool) -> None:
 
     sizes = describe(config.model)
     if as_json:
-        click.echo(json.dumps({"config": json.loads(config.to_json()), **sizes}))
+        click.echo(json.dumps({**sizes, "config": json.loads(config.to_json())}))
         return
     click.echo(
         f"recipe {config.recipe}: {config.model.backbone}, "

@@ -182,16 +182,22 @@ class TrainConfig(_JsonConfig):
     clean_fraction : float
         Share of images left clean where `occlude` is given, in [0, 1].
     placement : str
-        Where occluders go: ``random`` (Algorithm 1), or as the engine knows them.
+        Where occluders go: ``random`` (Algorithm 1), ``regions``, ``landmarks`` or ``mixed``.
+    placement_mix : str or None
+        Weights of ``mixed`` placement: ``random=1,landmarks=2``; None is the engine's.
+    occluders_per_face : int or str
+        A number, or ``fewest:most``.
     blend : str
-        How they are pasted: ``opaque`` (the rectangle, as published), ``alpha`` (the matte), or as
-        the engine knows them.
+        How they are pasted: ``opaque`` (the rectangle, as published), ``alpha`` (the matte) or
+        ``natural`` (the matte, matched to the picture).
     occluders : str
         ``bundled``, or a directory of occluders.
     categories : tuple of str or None
         Only these; None is all.
     group : int or None
         Only occluder group 1, 2 or 3 (Sec. 4.8).
+    split : str or None
+        Only one of the library's splits, such as ``train``.
     label_by : str
         Patterns by ``box`` (the paper's) or by ``mask``.
     box_unit : str
@@ -247,10 +253,13 @@ class TrainConfig(_JsonConfig):
     occlude: str | None = "1.0:0.5:5.0"
     clean_fraction: float = 1 / 3
     placement: str = "random"
+    placement_mix: str | None = None
+    occluders_per_face: int | str = 1
     blend: str = "alpha"
     occluders: str = "bundled"
     categories: tuple[str, ...] | None = None
     group: int | None = None
+    split: str | None = None
     label_by: str = "box"
     box_unit: str = "fraction"
     augment: bool = True
@@ -346,10 +355,13 @@ class TrainConfig(_JsonConfig):
             scale=self.occlude or 1.0,
             clean_fraction=self.clean_fraction,
             placement=self.placement,
+            mix=self.placement_mix,
+            occluders_per_face=self.occluders_per_face,
             blend=self.blend,
             occluders=self.occluders,
             categories=self.categories,
             group=self.group,
+            split=self.split,
             by=self.label_by,
             k=self.model.k,
             seed=self.seed,

@@ -6,7 +6,9 @@ the epoch alone: number of workers, ranks and interruptions change nothing.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -82,12 +84,16 @@ class BatchMaker:
     """
 
     def __init__(self, mixture: Mixture, config: TrainConfig, augment: bool | None = None) -> None:
+        _let_opencv_fork()
         self.mixture, self.config = mixture, config
         self.height, self.width = config.model.height, config.model.width
         self.grid = PatternGrid(config.model.k, self.height, self.width)
         self.augment = config.augment if augment is None else augment
         self.wants_ious = config.soft_patterns is not None
         self.wants_clean = config.teacher is not None
+        self.wants_landmarks = config.occlude is not None and (
+            config.placement in ("landmarks", "mixed")
+        )
         self._occlusion: tuple[BuildConfig, Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -158,7 +164,7 @@ class BatchMaker:
         return order
 
     def _epoch_patterns(self, order: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
-        """Return labels by box, as far as they can be told without pixels."""
+        """Return labels by box, as far as they can be told without pixels and landmarks."""
         boxes = np.zeros((len(order), 4), np.int64)
         for place, number in enumerate(order.tolist()):
             faces, index = self.mixture.locate(number)
@@ -168,7 +174,7 @@ class BatchMaker:
                 build, library = self.occlusion
                 key = _key(faces, index, epoch)
                 placed = draw_placements(library, build, key, self.height, self.width)
-                for placement in placed:
+                for placement in placed[:1]:
                     boxes[place] = clip_box(placement.box, self.height, self.width)
         return self.grid.label_boxes(boxes)
 
@@ -196,6 +202,11 @@ class BatchMaker:
                 augment_image(image, draw, work.pixels[row])
             if faces.boxes is not None:
                 self._take_labels(work, row, faces, index, cut, draw)
+            elif self.wants_landmarks:
+                points = faces.landmarks(index, self.height, self.width + 2 * cut)
+                if points is not None:
+                    points = points - np.array([cut, 0], np.float32)
+                    work.landmarks[row] = points if draw is None else draw.move_points(points)
 
     def _draw(self, faces: Faces, index: int, epoch: int) -> Draw | None:
         if not self.augment:
@@ -226,7 +237,8 @@ class BatchMaker:
         for row in free:
             faces, index = self.mixture.locate(int(numbers[row]))
             key = _key(faces, index, epoch)
-            placed.append(draw_placements(library, build, key, self.height, self.width))
+            points = work.landmarks.get(row)
+            placed.append(draw_placements(library, build, key, self.height, self.width, points))
         for row, placements in zip(free, placed, strict=True):
             face: OccludedFace = occlude_with(work.pixels[row], placements, blend, in_place=True)
             work.boxes[row] = face.box
@@ -256,6 +268,7 @@ class _Work:
         patterns = maker.grid.num_patterns
         self.ious = np.zeros((count, patterns), np.float32) if maker.wants_ious else None
         self.found = np.zeros(count, np.bool_)
+        self.landmarks: dict[int, NDArray[np.float32]] = {}
         self.skipped: dict[int, tuple[str, str]] = {}
 
     def fill_skipped(self) -> None:
@@ -428,7 +441,7 @@ def batch_loader(
         prefetch_factor=4 if workers else None,
     )
     try:
-        yield from _started(loader, workers)
+        yield from loader
     except OccgenError as error:
         if len(lines := str(error).splitlines()) < 2:
             raise
@@ -436,17 +449,16 @@ def batch_loader(
         raise type(error)(lines[-1].partition(": ")[2]) from None
 
 
-def _started(loader: DataLoader[Batch], workers: int) -> Iterator[Batch]:
-    """Return the iterator of a loader, its workers started without OpenCV's threads.
+@lru_cache(maxsize=1)
+def _let_opencv_fork() -> None:
+    """Have OpenCV drop its threads for the moment of every fork; children keep to one.
 
-    A pool of threads does not outlive a fork, and OpenCV waits for its own for ever in the child;
-    with one thread there is no pool. Workers keep to one.
+    A pool of threads does not outlive a fork, and in the child OpenCV would wait for it for ever.
     """
-    if workers == 0:
-        return iter(loader)
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        return iter(loader)
-    finally:
-        cv2.setNumThreads(threads)
+    threads: list[int] = []
+
+    def before() -> None:
+        threads.append(cv2.getNumThreads())
+        cv2.setNumThreads(1)
+
+    os.register_at_fork(before=before, after_in_parent=lambda: cv2.setNumThreads(threads.pop()))

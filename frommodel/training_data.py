@@ -105,23 +105,25 @@ class TrainingData:
         """
         roots = (*self.roots, *[None] * (len(self.data) - len(self.roots)))
         parts = [open_faces(data, root) for data, root in zip(self.data, roots, strict=True)]
-        held = [self._hold(part, processes, on_progress) if self.cache else part for part in parts]
-        mixture = Mixture(held, self.mix)
+        other = None
+        if self.validate is not None:
+            other = open_faces(self.validate, self.validate_root)
+            names = {name for part in parts for name in part.identity_names}
+            both = names & set(other.identity_names)
+            if both:
+                raise InputError(
+                    f"{len(both)} identities are in the data and in {other.name} both, such as "
+                    f"{min(both)!r}: validate on people who are not trained on"
+                )
+        Mixture(parts, self.mix)  # what does not fit is told before any picture is read
+        if self.cache:
+            parts = [self._hold(part, processes, on_progress) for part in parts]
+            if other is not None and len(other) <= _VALIDATION_CACHE:
+                other = self._hold(other, processes, on_progress)
+        mixture = Mixture(parts, self.mix)
         if self.holdout:
             return mixture.hold_out(self.holdout, seed)
-        if self.validate is None:
-            return mixture, None
-        faces = open_faces(self.validate, self.validate_root)
-        if self.cache and len(faces) <= _VALIDATION_CACHE:
-            faces = self._hold(faces, processes, on_progress)
-        validation = Mixture([faces])
-        both = set(mixture.identity_names) & set(validation.identity_names)
-        if both:
-            raise InputError(
-                f"{len(both)} identities are in the data and in {faces.name} both, such as "
-                f"{min(both)!r}: validate on people who are not trained on"
-            )
-        return mixture, validation
+        return mixture, None if other is None else Mixture([other])
 
     @staticmethod
     def _hold(
