@@ -22,6 +22,14 @@ __all__ = ["build_command"]
 _BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "address", "overwrite")
 
 
+def _take_steps(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    """Return the steps of natural blending an option names: all by default, none for 'none'."""
+    steps = split_commas(context, parameter, value)
+    return NATURAL_STEPS if steps is None else () if steps == ("none",) else steps
+
+
 @command("build", "occgen build --dataset demo --scale 2.0 --limit 200")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), help="What to occlude.")
 @click.option(
@@ -64,7 +72,7 @@ _BESIDE_RECIPE = ("root", "out", "jobs", "occluders", "backend", "address", "ove
 )
 @click.option(
     "--natural-steps",
-    callback=split_commas,
+    callback=_take_steps,
     metavar="A,B",
     help=f"Of natural blending, only these, or none.  [default: {','.join(NATURAL_STEPS)}]",
 )
@@ -165,8 +173,6 @@ def build_command(
         raise click.UsageError("--dataset NAME is needed; --dataset demo needs no files")
     for name in ("include_occluders", "exclude_occluders"):
         options[name] = options[name] or ()
-    steps = options["natural_steps"] or NATURAL_STEPS
-    options["natural_steps"] = () if steps == ("none",) else steps
     config = BuildConfig(format=format_, **options)
     if dry_run:
         _say_estimate(config, as_json)

@@ -17,6 +17,7 @@ __all__ = ["occlude_command"]
 
 _AS_IN_BUILD = (  # options that mean what they mean there
     *("scale", "placement", "mix", "occluders_per_face", "region", "region_jitter", "blend"),
+    "natural_steps",
     *("by", "k", "categories", "group", "exclude_occluders", "occluders", "clean_fraction"),
     *(
         "split",

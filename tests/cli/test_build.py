@@ -242,3 +242,18 @@ def test_debug_shows_where() -> None:
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_steps_of_natural_blending_are_named_or_none(tmp_path: Path) -> None:
+    for steps, expected in (("blur,colour", ["colour", "blur"]), ("none", [])):
+        out = tmp_path / steps
+        args = ["build", "--dataset", "demo", "--root", "1x2", "--blend", "natural", "--jobs", "1"]
+        args += ["--natural-steps", steps, "--placement", "mixed", "--out", str(out)]
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == 0, result.output
+        manifest = json.loads((out / "manifest.json").read_text())
+        assert manifest["config"]["natural_steps"] == expected
+        assert manifest["config"]["mix"] == "random=1,landmarks=2"
+    result = CliRunner().invoke(main, [*args[:-1], str(tmp_path / "x"), "--natural-steps", "glow"])
+    assert result.exit_code == 2
+    assert "natural_steps must be some of" in result.stderr
