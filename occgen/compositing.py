@@ -44,11 +44,17 @@ def fitted(placement: Placement, height: int, width: int, blend: str) -> tuple[R
     box : tuple of int
         May reach beyond the image where nothing is turned.
     """
-    box = placement.box
-    if placement.warp is None or blend == "opaque":
-        return placement.occluder.resized(box[2] - box[0], box[3] - box[1]), box
+    occluder, box = placement.occluder, placement.box
+    across, down = box[2] - box[0], box[3] - box[1]
+    if placement.warp is None:
+        return occluder.resized(across, down), box
+    size = placement.warp.size
+    if blend == "opaque":  # boxes hardly repeat, so they are made from a size that does
+        plain = occluder.kept(("plain", size), lambda: resize(occluder.rgba, *size).rgb)
+        rgb = _bytes(cv2.resize(plain, (across, down), interpolation=cv2.INTER_LINEAR_EXACT))
+        full = np.full((down, across), 255, np.uint8)
+        return Resized(rgb, np.zeros_like(rgb), full, full >= 128), box
     clipped = clip_box(box, height, width)
-    occluder, size = placement.occluder, placement.warp.size
     layers = occluder.kept(("layers", size), lambda: _layers(occluder.rgba, size))
     turned = cv2.remap(layers, *warp_maps(placement.warp, clipped), cv2.INTER_LINEAR)
     premultiplied = _bytes(cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB))

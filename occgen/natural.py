@@ -6,7 +6,7 @@ is made once a size and kept in the library's cache, so a face costs a handful o
 box. The mask is not touched by any of it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from occluders import Occluder
+from occluders import Resized
 from occluders.resizing import resize
 
 from .codec import round_trip_jpeg
@@ -26,20 +26,25 @@ __all__ = ["Look", "look_at", "paste_naturally"]
 Box = tuple[int, int, int, int]
 UInt8 = NDArray[np.uint8]
 
-_PATCHES = (  # top, bottom, left, right of cheeks, forehead and chin
-    (0.55, 0.75, 0.26, 0.42),
-    (0.55, 0.75, 0.58, 0.74),
-    (0.22, 0.36, 0.36, 0.64),
-    (0.81, 0.95, 0.38, 0.62),
+_Part = tuple[float, float, float, float]  # top, bottom, left, right, as shares of the crop
+
+_PARTS: tuple[_Part, ...] = (  # cheeks, forehead, chin
+    (0.55, 0.75, 0.27, 0.42),
+    (0.55, 0.75, 0.58, 0.73),
+    (0.26, 0.37, 0.36, 0.64),
+    (0.81, 0.92, 0.38, 0.62),
 )
-_FEATURES = (0.34, 0.90, 0.24, 0.76)
+_SKIN_AT: _Part = (0.52, 0.74, 0.28, 0.72)
+_FEATURES: _Part = (0.26, 0.92, 0.24, 0.76)
 _WEIGHTS = (0.299, 0.587, 0.114)
 # Measured on aligned crops of LFW and CelebA: the mean face, how much darker a chin is than a
 # forehead, and the mean Laplacian over the deviation from which on a picture counts as blurred.
-_SKIN = (182.0, 135.0, 113.0)
+_SKIN = (183.0, 136.0, 113.0)
 _SKIN_LUMA = sum(a * b for a, b in zip(_SKIN, _WEIGHTS, strict=True))
-_CHIN_DARKER = -0.28
-_BLURS = ((0.20, 0.0), (0.15, 0.45), (0.11, 0.65), (0.088, 0.85), (0.0, 1.1))
+_CHIN_DARKER = -0.30
+_BLURS = ((0.185, 0.4), (0.14, 0.6), (0.10, 0.8), (0.08, 1.0), (0.0, 1.25))
+_HUES = 0.8  # more blur, in pixels, of hues than of brightness
+_GRAIN = 0.27  # of the noise for a mean Laplacian of 1 where skin is smooth
 _NOISES = (0.0, 1.0, 2.0, 3.0, 4.5, 6.5)
 _TONES = 0.94, 8  # black and white of a photograph are not those of a rendering
 _MARGIN = 8  # pixels around the box that a shadow and a blur may reach
@@ -85,9 +90,10 @@ def look_at(image: UInt8, steps: Collection[str], jpeg_quality: int | None = Non
     -------
     Look
     """
-    patches = [cv2.mean(_patch(image, place)) for place in _PATCHES]
-    face = tuple(sum(patch[channel] for patch in patches) / 4 for channel in range(3))
-    left, right, above, below = (_luma(patch) for patch in patches)
+    skin, features, parts, cheeks = _windows(*image.shape[:2])
+    face = cv2.mean(image[skin])[:3]
+    grey = cv2.cvtColor(image[features], cv2.COLOR_RGB2GRAY)
+    left, right, above, below = (cv2.mean(grey[part])[0] for part in parts)
     slant = _slope(left, right)
     light, shadow = (0, 0), None
     if "light" in steps:
@@ -96,21 +102,13 @@ def look_at(image: UInt8, steps: Collection[str], jpeg_quality: int | None = Non
         shadow = _step(-slant / 0.25, _SHIFT), 1
     blur, noise = 0.0, 0
     if "blur" in steps or "noise" in steps:
-        grey = cv2.cvtColor(_patch(image, _FEATURES), cv2.COLOR_RGB2GRAY)
         edges = cv2.Laplacian(grey, cv2.CV_8U)
         if "blur" in steps:
             deviation = float(cv2.meanStdDev(grey)[1][0, 0])
             sharp = cv2.mean(edges)[0] / max(deviation, 4.0)
             blur = next(sigma for least, sigma in _BLURS if sharp >= least)
         if "noise" in steps:
-            height, width = edges.shape
-            top, low = int(0.38 * height), int(0.73 * height)
-            third = width // 3
-            rough = min(
-                cv2.mean(edges[top:low, 4:third])[0],
-                cv2.mean(edges[top:low, width - third : width - 4])[0],
-            )
-            sigma = 0.36 * rough
+            sigma = _GRAIN * min(cv2.mean(edges[cheek])[0] for cheek in cheeks)
             noise = min(range(len(_NOISES)), key=lambda level: abs(_NOISES[level] - sigma))
     wanted = jpeg_quality if "jpeg" in steps and jpeg_quality is not None else 100
     return Look(
@@ -177,12 +175,28 @@ def paste_naturally(
     return clipped, hidden, box
 
 
-def _patch(image: UInt8, place: tuple[float, float, float, float]) -> UInt8:
-    height, width = image.shape[:2]
-    top, bottom, left, right = place
-    rows = slice(int(top * height), max(int(bottom * height), int(top * height) + 1))
-    columns = slice(int(left * width), max(int(right * width), int(left * width) + 1))
-    return image[rows, columns]
+_Window = tuple[slice, slice]
+
+
+@lru_cache(maxsize=64)
+def _windows(height: int, width: int) -> tuple[_Window, _Window, list[_Window], list[_Window]]:
+    """Return skin and features in the picture; cheeks, forehead and chin, cheeks in the latter."""
+    skin, features = (_window(part, (0, 1, 0, 1), height, width) for part in (_SKIN_AT, _FEATURES))
+    tall, wide = features[0].stop - features[0].start, features[1].stop - features[1].start
+    parts = [_window(part, _FEATURES, tall, wide) for part in _PARTS]
+    return skin, features, parts, parts[:2]
+
+
+def _window(part: _Part, frame: _Part, height: int, width: int) -> _Window:
+    """Return the pixels of a part of a frame that has a size, at least one."""
+    spans = []
+    for first, last, start, end, side in (
+        (*part[:2], *frame[:2], height),
+        (*part[2:], *frame[2:], width),
+    ):
+        low = min(max(int((first - start) / (end - start) * side), 0), side - 1)
+        spans.append(slice(low, max(low + 1, int((last - start) / (end - start) * side))))
+    return spans[0], spans[1]
 
 
 def _luma(colour: Any) -> float:
@@ -199,7 +213,7 @@ def _step(value: float, most: int) -> int:
     return max(-most, min(most, int(value + (0.5 if value >= 0 else -0.5))))
 
 
-def _colour(face: tuple[float, ...]) -> tuple[tuple[float, float, float], ...]:
+def _colour(face: Sequence[float]) -> tuple[tuple[float, float, float], ...]:
     """Return exposure, white balance and saturation as one matrix.
 
     A face's colour is light times skin. Half of what it differs by from the mean face is put down
@@ -248,53 +262,53 @@ class _Stored(NamedTuple):
         return self.first.nbytes + self.second.nbytes
 
 
-def _store(occluder: Occluder, size: tuple[int, int], look: Look, turned: bool) -> _Stored:
-    is_toned = look.colour is not None
-    key = ("natural", size, look.blur, is_toned, turned)
-    return occluder.kept(key, lambda: _prepare(occluder.rgba, size, look.blur, is_toned, turned))
-
-
-def _prepare(
-    rgba: UInt8, size: tuple[int, int], blur: float, is_toned: bool, turned: bool
-) -> _Stored:
-    sized = resize(rgba, *size)
-    layers = np.dstack([sized.premultiplied, sized.alpha])
-    if is_toned:
+def _prepare(sized: Resized, look: Look, turned: bool) -> _Stored:
+    colour, alpha = sized.premultiplied, sized.alpha
+    if look.colour is not None:
         share, lift = _TONES
-        toned = layers[:, :, :3] * np.float32(share)
-        toned += layers[:, :, 3:] * np.float32(lift / 255)
-        layers[:, :, :3] = np.rint(toned)
-    wide = cv2.copyMakeBorder(layers, *(_MARGIN,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    matte = wide[:, :, 3]
-    soft = cv2.GaussianBlur(np.ascontiguousarray(matte), (0, 0), _SOFT)
-    shade = np.rint(soft * np.float32(_SHADOW)).astype(np.uint8)
-    blurred = _bytes(cv2.GaussianBlur(wide, (0, 0), blur) if blur else wide)
+        full = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
+        colour = _bytes(cv2.addWeighted(colour, share, full, lift / 255, 0))
+    colour, matte = _framed(colour), _framed(alpha)
+    shade = _bytes(cv2.convertScaleAbs(cv2.GaussianBlur(matte, (0, 0), _SOFT), alpha=_SHADOW))
+    blurred = matte
+    if look.blur:
+        blurred = _bytes(cv2.GaussianBlur(matte, (0, 0), look.blur))
+        # Cameras and JPEG keep hues at half the resolution of brightness.
+        luma, red, blue = cv2.split(cv2.cvtColor(colour, cv2.COLOR_RGB2YCrCb))
+        luma = cv2.GaussianBlur(luma, (0, 0), look.blur)
+        red, blue = (cv2.GaussianBlur(hue, (0, 0), look.blur + _HUES) for hue in (red, blue))
+        colour = _bytes(cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2RGB))
     if turned:
-        return _Stored(blurred, np.dstack([shade, matte]))
-    colour = np.ascontiguousarray(blurred[:, :, :3])
-    return _Stored(colour, np.stack([255 - blurred[:, :, 3], 255 - shade]))
+        return _Stored(_bytes(cv2.merge([colour, blurred])), _bytes(cv2.merge([shade, matte])))
+    return _Stored(colour, np.stack([255 - blurred, 255 - shade]))
+
+
+def _framed(array: UInt8) -> UInt8:
+    return _bytes(cv2.copyMakeBorder(array, *(_MARGIN,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0)))
 
 
 def _upright(placement: Placement, look: Look, area: Box) -> _Layers:
     box = placement.box
     size = box[2] - box[0], box[3] - box[1]
-    stored = _store(placement.occluder, size, look, turned=False)
-    hidden = placement.occluder.resized(*size).mask
+    sized = placement.occluder.resized(*size)
+    key = ("upright", size, look.blur, look.colour is not None)
+    stored = placement.occluder.kept(key, lambda: _prepare(sized, look, turned=False))
     x0, y0 = area[0] - box[0] + _MARGIN, area[1] - box[1] + _MARGIN
     x1, y1 = x0 + area[2] - area[0], y0 + area[3] - area[1]
     lit = None
     if look.shadow is not None:
         right, down = look.shadow
         lit = stored.second[1, y0 - down : y1 - down, x0 - right : x1 - right]
-    return _Layers(
-        stored.first[y0:y1, x0:x1], stored.second[0, y0:y1, x0:x1], lit, hidden, placement.box
-    )
+    colour, clear = stored.first[y0:y1, x0:x1], stored.second[0, y0:y1, x0:x1]
+    return _Layers(colour, clear, lit, sized.mask, box)
 
 
 def _turned(placement: Placement, look: Look, area: Box, clipped: Box) -> _Layers:
     warp = placement.warp
     assert warp is not None
-    stored = _store(placement.occluder, warp.size, look, turned=True)
+    occluder, size = placement.occluder, warp.size
+    key = ("turned", size, look.blur, look.colour is not None)
+    stored = occluder.kept(key, lambda: _prepare(resize(occluder.rgba, *size), look, turned=True))
     x0, y0, x1, y1 = area
     reached = (x0 - _SHIFT, y0 - _SHIFT, x1 + _SHIFT, y1 + _SHIFT)
     whole, share = warp_maps(warp, reached, margin=_MARGIN)

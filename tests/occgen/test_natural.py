@@ -131,8 +131,8 @@ def test_edges_are_as_soft_as_the_picture(small_library: OccluderLibrary) -> Non
     sharp = skin().astype(int) + np.random.default_rng(0).integers(-40, 41, (112, 112, 1))
     sharp = sharp.clip(0, 255).astype(np.uint8)
     soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 2.0), np.uint8)
-    assert look_at(sharp, ("blur",)).blur == 0
-    assert look_at(soft, ("blur",)).blur > 0.6
+    assert look_at(sharp, ("blur",)).blur < 0.5
+    assert look_at(soft, ("blur",)).blur > 0.7
     assert gradient(natural(soft, placed, "blur")) < 0.85 * gradient(natural(soft, placed))
 
 
