@@ -37,6 +37,8 @@ def _take_steps(
     metavar="DIR",
     help="Where it lies; of demo, how much: 500x16@1.  [default: $OCCGEN_DATA/NAME]",
 )
+@click.option("--probes", metavar="DIR", help="Of mf1: the pictures to occlude.")
+@click.option("--gallery", metavar="DIR", help="Of mf1: distractors, or a .rec; left as they are.")
 @click.option("--out", metavar="DIR", help="The set's own folder.  [default: ./Occ-NAME-S]")
 @click.option(
     "--scale",

@@ -9,6 +9,8 @@ from .boundary import BoundaryGroup
 from .build import build_command
 from .check_leaks import check_leaks_command
 from .convert import convert_command
+from .datasets import datasets_command
+from .fetch import fetch_command
 from .info import info_command
 from .label_patterns import label_patterns_command
 from .occlude import occlude_command
@@ -38,6 +40,8 @@ for _command in (
     info_command,
     verify_command,
     convert_command,
+    datasets_command,
+    fetch_command,
     check_leaks_command,
     occlude_command,
     occluders_group,

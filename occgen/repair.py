@@ -109,6 +109,7 @@ def _recover(path: Path, root: str | None, occluders: str | None) -> _Known:
         settings = dict(manifest["config"])
         labels, digest = manifest["labels"], manifest["digest"]
         root = root or manifest["source"]["root"]
+        settings |= {name: manifest["source"].get(name) for name in ("probes", "gallery")}
         occluders = occluders or manifest["occluders"]["spec"].get("path")
     except OccgenError as error:
         found = _settings_of_a_shard(path)

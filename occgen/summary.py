@@ -89,6 +89,11 @@ def manifest_record(
             "pictures": plan.pictures,
             "fingerprint": plan.fingerprint,
             "licence": licence,
+            **{
+                name: _printable(path)
+                for name, path in (("probes", config.probes), ("gallery", config.gallery))
+                if path is not None
+            },
         },
         "versions": installed_versions(),
     }

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ..catalog import CATALOG
 from ..config import DATASETS, BuildConfig
 from ..errors import InputError
 from ..manifest import MANIFEST
@@ -12,6 +13,7 @@ from .demo import DemoSource
 from .folder import FolderSource
 from .lfw import LfwSource
 from .listed import ListedSource
+from .named import ArSource, Mf1Source, NamedFolder, ar_shot, mf1_paths, open_named
 from .parquet import ParquetSource, find_parquet
 from .rec import RecSource
 from .set import SetSource
@@ -19,18 +21,22 @@ from .table import TableSource, find_table
 from .tars import TarSource
 
 __all__ = [
+    "ArSource",
     "BinSource",
     "DemoSource",
     "FaceRef",
     "FolderSource",
     "LfwSource",
     "ListedSource",
+    "Mf1Source",
+    "NamedFolder",
     "ParquetSource",
     "RecSource",
     "SetSource",
     "Source",
     "TableSource",
     "TarSource",
+    "ar_shot",
     "configured_source",
     "find_root",
     "guess_dataset",
@@ -52,6 +58,8 @@ def open_source(
     recipe: str | os.PathLike[str] = "",
     *,
     on_error: str = "stop",
+    probes: str | None = None,
+    gallery: str | None = None,
 ) -> Source:
     """Return the reader of a data set.
 
@@ -65,15 +73,17 @@ def open_source(
         A recipe file: only the pictures it lists are given, in its order.
     on_error : {'stop', 'skip'}, optional
         What is done about damage met while pictures are listed.
+    probes, gallery : str, optional
+        Of mf1: where the pictures to occlude and the distractors lie, in place of `root`.
 
     Raises
     ------
     InputError
-        When the data set cannot be read yet, or is not where it should be; the message says what
-        was looked for.
+        When the data set is not where it should be; the message says what was looked for.
     """
     if recipe:
-        return ListedSource(open_source(dataset, root, on_error=on_error), Path(recipe))
+        inner = open_source(dataset, root, on_error=on_error, probes=probes, gallery=gallery)
+        return ListedSource(inner, Path(recipe))
     if dataset == "demo":
         return DemoSource.parse(root)
     if dataset == "folder":
@@ -88,11 +98,10 @@ def open_source(
         return BinSource(find_root(dataset, root, form="bin"))
     if dataset == "shards":
         return _open_shards(find_root(dataset, root, form="shards"))
+    if dataset == "mf1":
+        return _open_mf1(root, probes, gallery, on_error)
     if dataset in DATASETS:
-        raise InputError(
-            f"dataset {dataset!r} cannot be read by this version; "
-            "demo, folder and lfw can (identity folders of crops: --dataset folder --root DIR)"
-        )
+        return open_named(dataset, find_root(dataset, root, form="named"), on_error)
     raise InputError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
 
 
@@ -135,7 +144,29 @@ def guess_dataset(path: Path) -> str:
 
 def configured_source(config: BuildConfig, recipe: str | os.PathLike[str] = "") -> Source:
     """Return the source a configuration names; of a recipe, only its pictures."""
-    return open_source(config.dataset, config.root, recipe, on_error=config.on_error)
+    return open_source(
+        config.dataset,
+        config.root,
+        recipe,
+        on_error=config.on_error,
+        probes=config.probes,
+        gallery=config.gallery,
+    )
+
+
+def _open_mf1(root: str | None, probes: str | None, gallery: str | None, on_error: str) -> Source:
+    base = None if probes is not None and root is None else find_root("mf1", root, form="named")
+    first, second = mf1_paths(base, probes, gallery)
+    distractors = None if second is None else _open_part(second, on_error)
+    return Mf1Source(_open_part(first, on_error), distractors)
+
+
+def _open_part(path: Path, on_error: str) -> Source:
+    """Return the probes or the gallery at a path: folders as FaceScrub's, or another form."""
+    name = guess_dataset(path)
+    if name == "folder":
+        return open_named("facescrub", path)
+    return open_source(name, str(path), on_error=on_error)
 
 
 def find_root(dataset: str, root: str | None, form: str = "folder") -> Path:
@@ -154,7 +185,9 @@ def find_root(dataset: str, root: str | None, form: str = "folder") -> Path:
     InputError
         When neither `root` nor ``$OCCGEN_DATA/NAME`` is what it should be.
     """
-    expected, may_be_file = _FORMS[form]
+    known = CATALOG[dataset]
+    expected, may_be_file = _FORMS[form] if form != "named" else (known.layout, True)
+    how = "" if known.source.startswith("yours") else f"; get it: {known.source}"
     if root is not None:
         path, origin = Path(root), ""
     elif os.environ.get("OCCGEN_DATA"):
@@ -163,10 +196,13 @@ def find_root(dataset: str, root: str | None, form: str = "folder") -> Path:
         raise InputError(
             f"dataset {dataset!r} needs --root DIR, or OCCGEN_DATA set to a folder that "
             f"holds {dataset}/"
+            f" ({expected}{how})"
         )
     if not path.is_dir() and not (may_be_file and path.is_file()):
         found = "is not a folder" if path.exists() else "does not exist"
-        raise InputError(f"{path}{origin} {found}; {dataset} is looked for there as {expected}")
+        raise InputError(
+            f"{path}{origin} {found}; {dataset} is looked for there as {expected}{how}"
+        )
     if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
         raise InputError(f"{path}{origin} cannot be read (Permission denied); make it readable")
     return path

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from occgen_cli.main import main
 
 from occgen import BuildConfig, build
-from occgen.config import DATASETS
 
 FEW = ("--categories", "cup", "--jobs", "1")  # few occluders to decode
 
@@ -188,15 +187,6 @@ def test_missing_data_are_wrong_usage(options: list[str], message: str) -> None:
     (line,) = errors(result)
     assert message in line
     assert os.listdir() == []
-
-
-@pytest.mark.parametrize(
-    "name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin", "shards"})
-)
-def test_a_reserved_name_says_so(name: str) -> None:
-    result = run("--dataset", name, "--root", ".")
-    assert result.exit_code == 2
-    assert f"dataset '{name}' cannot be read by this version" in errors(result)[0]
 
 
 def test_another_configuration_is_refused(face_tree: Path) -> None:

@@ -20,7 +20,6 @@ from PIL import Image
 
 from occgen import BuildConfig, DataError, InputError, build, open_shards
 from occgen.codec import decode_image
-from occgen.config import DATASETS
 from occgen.formats import open_format
 from occgen.sources import FaceRef, FolderSource, LfwSource, find_root, open_source
 from occgen.verify import verify
@@ -382,14 +381,6 @@ def test_a_root_is_looked_for_where_it_is_said_to_be(
         find_root("lfw", None)
     (tmp_path / "lfw").mkdir()
     assert find_root("lfw", None) == tmp_path / "lfw"
-
-
-@pytest.mark.parametrize(
-    "name", sorted(set(DATASETS) - {"demo", "folder", "lfw", "rec", "bin", "shards"})
-)
-def test_other_names_of_the_design_are_reserved(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"dataset '{name}' cannot be read by this version"):
-        open_source(name, str(tmp_path))
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
