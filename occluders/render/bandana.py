@@ -24,7 +24,7 @@ def bandana(rng: np.random.Generator) -> list[Part]:
         ellipsoid((0, -1.9, -0.55), (0.62, 0.9, 0.86)),
     )
     drift, fine = Noise(rng, (0.5, 0.5, 0.6), 2), Noise(rng, (0.2, 0.1, 0.2), 2)
-    count, depth = rng.uniform(9, 14), rng.uniform(0.02, 0.04)
+    count, depth = rng.uniform(8, 13), rng.uniform(0.035, 0.06)
 
     def relief(p: Float32) -> Float32:
         # folds hang from the ears and meet below the chin

@@ -86,7 +86,7 @@ def cover_pictures(
     pen = ImageDraw.Draw(rear)
     for k in range(11):
         end = width * (0.86 if k % 4 < 3 else rng.uniform(0.4, 0.7))
-        pen.rectangle((width * 0.14, 44 + 10 * k, end, 47 + 10 * k), fill=_paint(ink))
+        pen.rectangle((width * 0.14, 44 + 10 * k, end, 46 + 10 * k), fill=_paint(ink))
     pen.rectangle((width * 0.56, _HIGH - 50, width * 0.88, _HIGH - 20), fill=(255, 255, 255))
     for k in range(12):
         x = width * 0.58 + k * width * 0.024
@@ -132,7 +132,7 @@ def page_picture(rng: np.random.Generator, wide: float, tall: float) -> UInt8:
         x = left
         while x < end:
             word = rng.uniform(6, 22)
-            pen.rectangle((x, y, min(x + word, end), y + 3.2), fill=grey)
+            pen.rectangle((x, y, min(x + word, end), y + 2.5), fill=grey)
             x += word + 3.5
         y += pitch
     pen.rectangle((width / 2 - 4, height - 16, width / 2 + 4, height - 12), fill=grey)

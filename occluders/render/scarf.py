@@ -62,7 +62,7 @@ def scarf(rng: np.random.Generator, size: int = 176) -> Rendered:
     kind = str(
         rng.choice(
             ["wound", "one_end", "two_ends", "knot", "snood", "bandana"],
-            p=[0.2, 0.22, 0.14, 0.16, 0.14, 0.14],
+            p=[0.2, 0.22, 0.16, 0.16, 0.14, 0.12],
         )
     )
     parts = bandana(rng) if kind == "bandana" else _wound(rng, kind)
@@ -85,7 +85,7 @@ def _wound(rng: np.random.Generator, kind: str) -> list[Part]:
     if rng.random() < 0.3:
         top = rng.uniform(-1.45, -1.2)
     bands = _bands(rng, kind, top)
-    parts = [_ring(rng, band, make) for band in bands]
+    parts = [_lining(bands, make), *(_ring(rng, band, make) for band in bands)]
     lowest = bands[-1]
     front = _NECK + lowest.deep + lowest.thick
     y = lowest.y - lowest.dip
@@ -126,6 +126,24 @@ def _bands(rng: np.random.Generator, kind: str, top: float) -> list[_Band]:
             )
         )
     return bands
+
+
+def _lining(bands: Sequence[_Band], make: Make) -> Part:
+    """Return what is seen between two turns: cloth further in."""
+    high, low = bands[0].y - bands[0].dip, bands[-1].y - bands[-1].dip
+    middle, half = (high + low) / 2, (high - low) / 2 + 0.06
+    wide, deep = np.float32(0.94), np.float32(0.94)
+
+    def distance(p: Float32) -> Float32:
+        x, z = p[:, 0] / wide, (p[:, 2] - np.float32(_NECK)) / deep
+        wall = np.abs(np.hypot(x, z) - 1) * np.float32(0.9) - np.float32(0.03)
+        return np.asarray(np.maximum(wall, np.abs(p[:, 1] - np.float32(middle)) - np.float32(half)))
+
+    def flat(p: Float32) -> Float32:
+        angle = np.arctan2(p[:, 0], p[:, 2] - np.float32(_NECK))
+        return np.asfortranarray(np.stack([angle, p[:, 1], np.zeros_like(angle)], axis=1))
+
+    return Part(distance, make(flat))
 
 
 def _ring(rng: np.random.Generator, band: _Band, make: Make) -> Part:
@@ -199,7 +217,7 @@ def _end(
         wave = np.zeros(len(p), np.float32)
         q = p[near]
         turn = u[near] * np.float32(folds) + np.float32(phase) + 1.5 * drift(q)
-        wave[near] = np.float32(0.045) * np.sin(turn) * (0.5 + share[near])
+        wave[near] = np.float32(0.065) * np.sin(turn) * (0.5 + share[near])
         bow = np.float32(0.1) * np.sin(np.minimum(share, 1) * np.float32(2.4))
         sheet = np.abs(p[:, 2] - np.float32(z) - bow - wave) * np.float32(0.75) - np.float32(0.05)
         sides = np.abs(u) - room
