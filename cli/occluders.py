@@ -121,7 +121,9 @@ def list_command(occluders: str, members: bool, as_json: bool, **narrowing: Any)
 @command("preview", "occgen occluders preview --out library.png")
 @library_options
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="PNG.  [default: occluders-preview.png]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="PNG or WebP.  [default: occluders-preview.png]",
 )
 @click.option("--size", type=click.IntRange(8, 512), default=64, show_default=True, help="Pixels.")
 @click.option("--columns", type=click.IntRange(1, 100), default=16, show_default=True)
@@ -129,7 +131,7 @@ def list_command(occluders: str, members: bool, as_json: bool, **narrowing: Any)
 def preview_command(
     occluders: str, out: Path | None, size: int, columns: int, count: int | None, **narrowing: Any
 ) -> None:
-    """Draw a contact sheet of a library by category, as a PNG."""
+    """Draw a contact sheet of a library by category, as a PNG or a WebP."""
     _, found = _open(occluders, narrowing)
     target = out or Path("occluders-preview.png")
     title = "Bundled occluders" if occluders == "bundled" else Path(occluders).resolve().name
@@ -162,14 +164,14 @@ def check_command(occluders: str, strict: bool, as_json: bool, **narrowing: Any)
 def write_library_sheet(target: Path, library: Any, title: str, **layout: Any) -> None:
     """Write the contact sheet of a library and say so."""
     from occgen.atomic import replacing_bytes
-    from occgen.codec import encoder
     from occgen.errors import InputError
-    from occgen.gallery import library_sheet
+    from occgen.gallery import library_sheet, sheet_bytes
 
-    if target.suffix.lower() != ".png":
-        raise InputError(f"--out must end in .png, got {target}")
+    if target.suffix.lower() not in (".png", ".webp"):
+        raise InputError(f"--out must end in .png or .webp, got {target}")
     notes = [f"{len(library)} members of {len(library.categories)} categories"]
-    replacing_bytes(target, encoder("png", 100)(library_sheet(library, title, notes, **layout)))
+    sheet = library_sheet(library, title, notes, **layout)
+    replacing_bytes(target, sheet_bytes(sheet, target.suffix.lower()))
     click.echo(f"{len(library)} occluders of {len(library.categories)} categories: {target}")
 
 

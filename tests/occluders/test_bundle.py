@@ -12,6 +12,7 @@ from PIL import Image
 from occluders import OccluderInputError
 from occluders.bundle import render_member, write_library
 
+ASSETS = Path(__file__).parents[2] / "occluders" / "assets"
 SETTINGS: dict[str, Any] = {"categories": ["sunglasses", "eyeglasses"], "size": 32, "jobs": 1}
 
 
@@ -108,3 +109,32 @@ def test_a_folder_of_something_else_is_refused(made: tuple[Path, dict[str, Any]]
     (folder / ".render.jsonl").write_text("{}\n")
     with pytest.raises(OccluderInputError, match="holds part of another library"):
         write_library(folder, 2, 5, **SETTINGS)
+
+
+def test_the_documents_name_the_digest_of_the_bundled_files() -> None:
+    index = json.loads((ASSETS / "index.json").read_text())
+    files = [hashlib.sha256((ASSETS / m["file"]).read_bytes()) for m in index["members"]]
+    digest = hashlib.sha256("".join(file.hexdigest() for file in files).encode()).hexdigest()
+    assert index["digest"] == digest
+    page = (ASSETS.parents[1] / "docs" / "occluders.md").read_text()
+    assert f"digest {digest}" in page
+    assert f"--members {index['members_each']} --seed {index['seed']}" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["book/03", "eyeglasses/01", "phone/04"])
+def test_the_bundled_members_can_be_rendered_again(name: str) -> None:
+    """Not by their bytes: another processor may round the last bit of a float otherwise."""
+    index = json.loads((ASSETS / "index.json").read_text())
+    (member,) = (m for m in index["members"] if m["name"] == name)
+    category, number = name.split("/")
+    picture, anchors = render_member(category, int(number), index["seed"], index["size"])
+    stored = np.array(Image.open(ASSETS / member["file"]))
+    assert stored.shape == picture.shape
+    difference = np.abs(stored[:, :, 3].astype(int) - picture[:, :, 3])
+    assert difference.mean() < 0.05
+    seen = picture[:, :, 3] > 64
+    assert np.abs(stored[seen].astype(int) - picture[seen])[:, :3].mean() < 5  # lossy colour
+    assert set(member["anchors"]) == set(anchors)
+    for key, point in anchors.items():
+        assert member["anchors"][key] == pytest.approx(point, abs=1e-3)
