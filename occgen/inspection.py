@@ -65,8 +65,8 @@ def check_library(library: OccluderLibrary) -> list[Finding]:
     A halo is told from the colours of edge pixels, 10 to 90 % opaque and between what is opaque
     and what is transparent. In a clean cut-out each has the colour F of the opaque pixel nearest to
     it. Where a background B bled in, its colour is ``F + (1 - a) (B - F)``. B is found by least
-    squares; a halo is reported where that explains half of what the clean model leaves, and B is
-    another colour than the thing has there.
+    squares; a halo is reported where that leaves less than half of what the clean model leaves,
+    and of what a rim of one colour leaves, and B is another colour than the thing has there.
     """
     found = [Finding(name, "unusable", reason) for name, reason in library.skipped]
     for member in library:
@@ -153,8 +153,10 @@ def _halo(rgba: UInt8) -> str | None:
     background = np.clip(background, 0, 255)
     left = float(((moved - clear * (background - inner)) ** 2).mean())
     clean = float((moved**2).mean())
+    rim = float((rgba[:, :, :3][edge].astype(np.float32).var(axis=0)).mean())
     distance_in_colour = float(np.abs(background - inner.mean(axis=0)).max())
-    if clean >= _VISIBLE**2 and left < clean / 2 and distance_in_colour >= _OTHER_COLOUR:
+    is_better = left < min(clean, rim) / 2
+    if clean >= _VISIBLE**2 and is_better and distance_in_colour >= _OTHER_COLOUR:
         return "".join(f"{round(float(level)):02x}" for level in background)
     return None
 

@@ -66,7 +66,7 @@ def test_every_member_is_an_honest_cut_out(library: OccluderLibrary) -> None:
         assert not rgba.flags.writeable
         alpha = rgba[:, :, 3]
         assert member.has_matte, member.name
-        assert (alpha >= 250).mean() > 0.05, member.name  # a thin frame of eyeglasses
+        assert (alpha >= 250).mean() > 0.02, member.name  # eyeglasses without rims
         for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]):
             assert edge.any(), member.name  # cut to what it covers: its box is its own
         width, height = member.natural_size
