@@ -141,7 +141,11 @@ def features(image: UInt8, spot: NDArray[np.int64]) -> Float32:
 
 
 def tell_apart(
-    real: Float32, pasted: Float32, real_groups: Sequence[str], pasted_groups: Sequence[str]
+    real: Float32,
+    pasted: Float32,
+    real_groups: Sequence[str],
+    pasted_groups: Sequence[str],
+    folds: int = 5,
 ) -> float:
     """Return the area under the ROC curve of a classifier, cross-validated by identity."""
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -151,15 +155,14 @@ def tell_apart(
     values = np.concatenate([real, pasted])
     labels = np.repeat([0, 1], [len(real), len(pasted)])
     groups = np.array([*real_groups, *pasted_groups])
-    model = HistGradientBoostingClassifier(max_iter=120, learning_rate=0.1, random_state=0)
-    folds = GroupKFold(5)
+    model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.1, random_state=0)
     scores = cross_val_predict(
-        model, values, labels, groups=groups, cv=folds, method="predict_proba"
+        model, values, labels, groups=groups, cv=GroupKFold(folds), method="predict_proba"
     )
     return float(roc_auc_score(labels, scores[:, 1]))
 
 
-def measure(faces: Sequence[Face], blend: str) -> dict[str, float]:
+def measure(faces: Sequence[Face], blend: str, folds: int = 5) -> dict[str, float]:
     """Return every figure of one blending."""
     rows: dict[str, list[Float32]] = {"real": [], "pasted": []}
     groups: dict[str, list[str]] = {"real": [], "pasted": []}
@@ -185,7 +188,11 @@ def measure(faces: Sequence[Face], blend: str) -> dict[str, float]:
     smooth = np.array([pair for pair in rough if pair is not None])
     return {
         "real or pasted, AUC": tell_apart(
-            np.array(rows["real"]), np.array(rows["pasted"]), groups["real"], groups["pasted"]
+            np.array(rows["real"]),
+            np.array(rows["pasted"]),
+            groups["real"],
+            groups["pasted"],
+            folds,
         ),
         "steepest rise of an edge, pasted": float(np.median(widths["pasted"])),
         "steepest rise of an edge, in the picture": float(np.median(widths["real"])),

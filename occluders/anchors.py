@@ -74,7 +74,7 @@ ROLES: Mapping[str, Role] = {
     ),
     "phone": Role("held", _HELD, 2.4, (*_ANYWHERE, "left_eye", "right_eye"), 0.3, False),
     "book": Role("held", _HELD, 3.3, ("mouth", "mouth", "chin", "nose"), 0.14, False),
-    "cup": Role("held", _HELD, 1.5, ("mouth", "mouth", "mouth", "chin"), 0.12),
+    "cup": Role("held", _HELD, 1.5, ("mouth",), 0.12),
     "bottle": Role("held", {"cover": (0.5, 0.12), "origin": (0.5, 1.2)}, 3.4, ("mouth",), 0.5),
     "thing": Role("held", _HELD, 1.9, _ANYWHERE, 0.3, False),
 }
