@@ -209,8 +209,10 @@ def draw_placements(
     placement = config.placement
     if placement == "mixed":
         placement = _pick(config.weights, rng.random())
-    fewest, most = config.occluder_counts
-    count = fewest if fewest == most else fewest + choose(rng, most - fewest + 1)
+    count = config.occluders_per_face
+    if isinstance(count, str):
+        fewest, most = config.occluder_counts
+        count = fewest + choose(rng, most - fewest + 1)
     if placement == "landmarks":
         face = face_points(landmarks, height, width)
         return place_several(library, count, face, height, width, rng)
@@ -221,8 +223,12 @@ def draw_placements(
             for _ in range(count)
         )
     limits = {"area": config.area, "max_coverage": config.max_coverage}
-    return tuple(
-        place_at_random(library, config.scales, height, width, rng, **limits) for _ in range(count)
+    first = place_at_random(library, config.scales, height, width, rng, **limits)
+    if count == 1:
+        return (first,)
+    more = range(count - 1)
+    return first, *(
+        place_at_random(library, config.scales, height, width, rng, **limits) for _ in more
     )
 
 
@@ -269,13 +275,16 @@ def occlude_with(
     if blend == "natural":
         look = look_at(occluded, natural_steps, jpeg_quality) if placements else None
         done = tuple(paste_naturally(occluded, p, look) for p in placements if look is not None)
-        boxes = tuple(clipped for clipped, _, _ in done)
-        parts = tuple((hidden, box) for _, hidden, box in done)
-        return OccludedFace(occluded, placements, boxes, blend, parts)
-    pieces = tuple(fitted(placement, height, width, blend) for placement in placements)
-    boxes = tuple(paste(occluded, resized, box, blend) for resized, box in pieces)
-    parts = () if blend == "opaque" else tuple((piece.mask, box) for piece, box in pieces)
-    return OccludedFace(occluded, placements, boxes, blend, parts)
+        clipped = tuple(box for box, _, _ in done)
+        hidden = tuple((mask, box) for _, mask, box in done)
+        return OccludedFace(occluded, placements, clipped, blend, hidden)
+    boxes, parts = [], []
+    for placement in placements:
+        resized, box = fitted(placement, height, width, blend)
+        boxes.append(paste(occluded, resized, box, blend))
+        if blend != "opaque":
+            parts.append((resized.mask, box))
+    return OccludedFace(occluded, placements, tuple(boxes), blend, tuple(parts))
 
 
 def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
