@@ -43,13 +43,13 @@ _SKIN = (183.0, 136.0, 113.0)
 _SKIN_LUMA = sum(a * b for a, b in zip(_SKIN, _WEIGHTS, strict=True))
 _CHIN_DARKER = -0.30
 _BLURS = ((0.185, 0.4), (0.14, 0.6), (0.10, 0.8), (0.08, 1.0), (0.0, 1.25))
-_HUES = 0.8  # more blur, in pixels, of hues than of brightness
+_HUES = (5, 5)  # pixels over which hues are blurred, with whatever blur
 _GRAIN = 0.27  # of the noise for a mean Laplacian of 1 where skin is smooth
 _NOISES = (0.0, 1.0, 2.0, 3.0, 4.5, 6.5)
 _TONES = 0.94, 8  # black and white of a photograph are not those of a rendering
 _MARGIN = 8  # pixels around the box that a shadow and a blur may reach
 _REACH = 5  # of these are blended
-_SHADOW, _SOFT = 0.42, 2.2  # darkest, and how soft, in pixels
+_SHADOW, _SOFT = 0.42, (5, 5)  # darkest, and pixels it is blurred over, twice
 _SHIFT = 2  # most pixels a shadow lies off
 _ROAM = 32  # pixels the noise is moved by
 _JPEG_KEPT = 90  # a source of this quality or better needs no second compression
@@ -269,15 +269,17 @@ def _prepare(sized: Resized, look: Look, turned: bool) -> _Stored:
         full = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
         colour = _bytes(cv2.addWeighted(colour, share, full, lift / 255, 0))
     colour, matte = _framed(colour), _framed(alpha)
-    shade = _bytes(cv2.convertScaleAbs(cv2.GaussianBlur(matte, (0, 0), _SOFT), alpha=_SHADOW))
+    soft = cv2.blur(cv2.blur(matte, _SOFT), _SOFT)
+    shade = _bytes(cv2.convertScaleAbs(soft, alpha=_SHADOW))
     blurred = matte
     if look.blur:
-        blurred = _bytes(cv2.GaussianBlur(matte, (0, 0), look.blur))
+        reach = (3, 3) if look.blur <= 0.6 else (5, 5)
+        blurred = _bytes(cv2.GaussianBlur(matte, reach, look.blur))
         # Cameras and JPEG keep hues at half the resolution of brightness.
         luma, red, blue = cv2.split(cv2.cvtColor(colour, cv2.COLOR_RGB2YCrCb))
-        luma = cv2.GaussianBlur(luma, (0, 0), look.blur)
-        red, blue = (cv2.GaussianBlur(hue, (0, 0), look.blur + _HUES) for hue in (red, blue))
-        colour = _bytes(cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2RGB))
+        luma = cv2.GaussianBlur(luma, reach, look.blur)
+        layers = [luma, cv2.blur(red, _HUES), cv2.blur(blue, _HUES)]
+        colour = _bytes(cv2.cvtColor(cv2.merge(layers), cv2.COLOR_YCrCb2RGB))
     if turned:
         return _Stored(_bytes(cv2.merge([colour, blurred])), _bytes(cv2.merge([shade, matte])))
     return _Stored(colour, np.stack([255 - blurred, 255 - shade]))
@@ -340,17 +342,22 @@ def _gains(height: int, width: int, light: tuple[int, int], noise: int) -> UInt8
     rows, columns = height + _ROAM, width + _ROAM
     x = (np.arange(columns) - (columns - 1) / 2) / width
     y = (np.arange(rows)[:, None] - (rows - 1) / 2) / height
-    ramp = np.clip(np.exp(0.2 * light[0] * x + 0.2 * light[1] * y), 0.6, 1.5)
-    rng = np.random.Generator(np.random.Philox(key=np.array([noise, 7], np.uint64)))
-    grain: Any = rng.standard_normal((rows, columns, 1)) + 0.5 * rng.standard_normal(
-        (rows, columns, 3)
-    )
-    soft = cv2.GaussianBlur(grain, (0, 0), 0.5)  # demosaiced and compressed: neighbours agree
-    soft /= soft.std()
-    values = 128 * ramp[:, :, None] * (1 + soft * (_NOISES[noise] / 128))
-    gains = np.rint(values).clip(0, 255).astype(np.uint8)
+    ramp = np.clip(np.exp(0.2 * light[0] * x + 0.2 * light[1] * y), 0.6, 1.5) * 128
+    values = ramp[:, :, None].astype(np.float32)
+    values = values + values * np.float32(_NOISES[noise] / 128) * _grain(rows, columns)
+    gains = _bytes(cv2.convertScaleAbs(values))
     gains.flags.writeable = False
     return gains
+
+
+@lru_cache(maxsize=8)
+def _grain(rows: int, columns: int) -> NDArray[np.float32]:
+    """Return noise of deviation 1, mostly the same in all channels; neighbours agree a little."""
+    rng = np.random.Generator(np.random.Philox(key=7))
+    grey = rng.standard_normal((rows, columns, 1), np.float32)
+    grain: Any = grey + np.float32(0.5) * rng.standard_normal((rows, columns, 3), np.float32)
+    soft = cv2.GaussianBlur(grain, (3, 3), 0.5)  # as demosaicing and compression leave it
+    return np.asarray(soft / soft.std(), np.float32)
 
 
 def _compress(image: UInt8, area: Box, alpha: Any, quality: int) -> None:
