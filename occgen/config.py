@@ -124,7 +124,8 @@ class BuildConfig:
     area: float | None = None
     """Share of the image the box shall cover, in place of a scale."""
     max_coverage: float | None = None
-    """Largest share of the image a box may cover; its occluder is made smaller."""
+    """Largest share of the image a box of random placement may cover; its occluder is made
+    smaller."""
     image_size: str = "source"
     """'source', '112x96' or '112x112'."""
     codec: str = "jpeg"
@@ -191,6 +192,8 @@ class BuildConfig:
                 raise InputError(f"region must be one of {', '.join(REGIONS)}, got {self.region!r}")
         if self.address is not None and self.backend == "loky":
             raise InputError("address goes with backend 'ray' or 'dask'")
+        if self.max_coverage is not None and self.placement == "landmarks":
+            raise InputError("max_coverage goes with placement 'random' or 'mixed'")
         if self.area is not None and self.placement != "random":
             raise InputError("area goes with placement 'random'")
         if self.codec == "copy" and (

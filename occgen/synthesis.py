@@ -1,5 +1,6 @@
 """One face in, one occluded face out: place, composite, and what the labels need. Pure."""
 
+import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -234,7 +235,7 @@ def draw_placements(
 
 def _pick(weights: Mapping[str, float], number: float) -> str:
     """Return the name that a number in [0, 1) falls on."""
-    left = number * sum(weights.values())
+    left = number * math.fsum(weights.values())
     for name, weight in weights.items():
         left -= weight
         if left < 0:

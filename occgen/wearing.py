@@ -1,8 +1,9 @@
 """Wear and hold: brings an occluder's anchors onto the landmarks of a face.
 
 All numbers that decide where something lies are Python floats combined by + - * / and square roots,
-which every processor rounds alike; turns are drawn as tangents of half angles. What comes out is
-rounded to whole numbers: a box in pixels and a map in 1/65536 of a pixel.
+which every processor rounds alike, and by `math.fsum` (`sum` adds in another way from Python 3.12
+on); turns are drawn as tangents of half angles. What comes out is rounded to whole numbers: a box
+in pixels and a map in 1/65536 of a pixel.
 """
 
 import math
@@ -211,8 +212,8 @@ def _wear(
     size = 1 + 0.10 * (jitter.size - 0.5)
     turn = _turned(0.035 * (jitter.turn - 0.5)) * size
     shift = (0.07 * eyes * (jitter.along - 0.5), slip * eyes * (jitter.down - 0.5))
-    x = sum(face[name][0] for name in names) / len(names)
-    y = sum(face[name][1] for name in names) / len(names)
+    x = math.fsum(face[name][0] for name in names) / len(names)
+    y = math.fsum(face[name][1] for name in names) / len(names)
     return _moved(matrix, turn, (x, y), shift)
 
 
@@ -240,10 +241,10 @@ def _similarity(
     anchors: Mapping[str, Point], goal: Mapping[str, Point], names: Sequence[str]
 ) -> Matrix:
     count = len(names)
-    ax = sum(anchors[name][0] for name in names) / count
-    ay = sum(anchors[name][1] for name in names) / count
-    gx = sum(goal[name][0] for name in names) / count
-    gy = sum(goal[name][1] for name in names) / count
+    ax = math.fsum(anchors[name][0] for name in names) / count
+    ay = math.fsum(anchors[name][1] for name in names) / count
+    gx = math.fsum(goal[name][0] for name in names) / count
+    gy = math.fsum(goal[name][1] for name in names) / count
     spread = real = imaginary = 0.0
     for name in names:
         x, y = anchors[name][0] - ax, anchors[name][1] - ay
@@ -261,9 +262,9 @@ def _affine(
     anchors: Mapping[str, Point], goal: Mapping[str, Point], names: Sequence[str]
 ) -> Matrix | None:
     """Return the weighted least-squares affine map; None where it would mirror or stretch."""
-    total = sum(_WEIGHTS.get(name, 1.0) for name in names)
+    total = math.fsum(_WEIGHTS.get(name, 1.0) for name in names)
     ax, ay, gx, gy = (
-        sum(_WEIGHTS.get(name, 1.0) * points[name][axis] for name in names) / total
+        math.fsum(_WEIGHTS.get(name, 1.0) * points[name][axis] for name in names) / total
         for points in (anchors, goal)
         for axis in (0, 1)
     )

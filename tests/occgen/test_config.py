@@ -103,6 +103,7 @@ def test_wrong_ranges_are_refused(text: str) -> None:
         ({"placement": "regions", "region": "chin"}, "region must be one of left-eye,.*'chin'"),
         ({"placement": "regions", "area": 0.2}, "area goes with placement 'random'"),
         ({"blend": "screen"}, "blend must be one of opaque, alpha, natural"),
+        ({"placement": "landmarks", "max_coverage": 0.3}, "max_coverage goes with placement"),
         ({"mix": "random=1"}, "mix goes with placement 'mixed'"),
         ({"placement": "mixed", "mix": "random"}, "mix must be weights of random, .* 'random'"),
         ({"placement": "mixed", "mix": "random=0"}, "mix must be weights"),
