@@ -1,6 +1,7 @@
 """`from-eval`: one model, or several compared, on a protocol."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -103,10 +104,30 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option(
     "--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that decode."
 )
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File to write: .html (one page, figures inside), .md, .csv, .json; repeatable.",
+)
+@click.option(
+    "--failures",
+    type=click.IntRange(0),
+    default=6,
+    show_default=True,
+    help="Worst pairs of each kind shown in the page; 0 keeps faces out of it.",
+)
 @click.option("--allow-missing", is_flag=True, help="Leave out what needs a missing picture.")
 @seed_option
 @json_option
-def main(model: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def main(
+    model: tuple[str, ...],
+    as_json: bool,
+    reports: tuple[Path, ...],
+    failures: int,
+    **options: Any,
+) -> None:
     """Evaluate a model on a protocol, clean and occluded, or compare several on the same faces."""
     from frommodel.eval_config import EvalConfig
     from frommodel.protocols import find_protocol
@@ -114,14 +135,23 @@ def main(model: tuple[str, ...], as_json: bool, **options: Any) -> None:
     options["categories"] = options["categories"] or None
     config = EvalConfig(**options)
     find_protocol(config.protocol, config.dataset)
+    from frommodel.report import check_report_path, write_report
+
+    for path in reports:
+        check_report_path(path)
     from frommodel.evaluation import evaluate
     from frommodel.tables import text_report
 
     from .progress import count_progress
 
     with count_progress("embeddings") as on_progress:
-        evaluation = evaluate(list(model), config, on_progress)
+        wanted = failures if any(path.suffix.lower() == ".html" for path in reports) else 0
+        evaluation = evaluate(list(model), config, on_progress, failures=wanted)
+    for path in reports:
+        write_report(evaluation, path)
     if as_json:
         click.echo(json.dumps(evaluation.to_record()))
         return
     click.echo(text_report(evaluation))
+    for path in reports:
+        click.echo(f"written: {path}")

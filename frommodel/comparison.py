@@ -77,7 +77,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def compare_paired(
-    first: ArrayLike, second: ArrayLike, weights: PairWeights | None = None
+    first: ArrayLike,
+    second: ArrayLike,
+    weights: PairWeights | None = None,
+    names: tuple[str, str] = ("the first", "the second"),
 ) -> PairedComparison:
     """Return whether two models differ on the same pairs.
 
@@ -87,6 +90,8 @@ def compare_paired(
         Which pairs, or probes, each decided rightly.
     weights : PairWeights, optional
         Gives the interval of the difference.
+    names : tuple of str, optional
+        Of the models, for the statement.
 
     Returns
     -------
@@ -112,13 +117,9 @@ def compare_paired(
         interval = weights.mean(one.astype(np.float64) - two)
     p_value = mcnemar(only_first, only_second)
     apart = p_value < 0.05 and (interval is None or interval.low > 0 or interval.high < 0)
-    better = "the first" if difference > 0 else "the second"
-    counts = f"{only_first} right by the first alone, {only_second} by the second alone"
-    statement = (
-        f"{better} is better by {abs(difference):.2%} (p = {p_value:.2g}; {counts})"
-        if apart
-        else f"no difference shown: {difference:+.2%} may be chance (p = {p_value:.2g}; {counts})"
-    )
+    better = names[0] if difference > 0 else names[1]
+    counts = f"right by {names[0]} alone {only_first}, by {names[1]} alone {only_second}"
+    statement = f"{better} is better; {counts}" if apart else f"no difference shown; {counts}"
     return PairedComparison(
         only_first=only_first,
         only_second=only_second,

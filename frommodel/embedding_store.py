@@ -1,6 +1,7 @@
 """Embeddings of the pictures that several tasks of an evaluation share, each made once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
 _NAMED = 5
+_CHUNK_BATCHES = 4  # held decoded at a time
 
 
 @dataclass(slots=True)
@@ -31,7 +33,7 @@ class _Group:
     occlusion: Occlusion | None
     flip: bool
     rows: dict[str, int] = field(default_factory=dict)
-    keys: list[str] = field(default_factory=list)
+    keys: dict[str, None] = field(default_factory=dict)
     embeddings: list[Float32] = field(default_factory=list)
     coverage: dict[str, float] = field(default_factory=dict)
 
@@ -80,10 +82,7 @@ class EmbeddingStore:
         """Note pictures that will be wanted."""
         name = _group_name(source, occlusion, flip)
         group = self._groups.setdefault(name, _Group(source, occlusion, flip))
-        for key in keys:
-            if key not in group.rows:
-                group.rows[key] = -1
-                group.keys.append(key)
+        group.keys.update(dict.fromkeys(keys))
 
     @property
     def count(self) -> int:
@@ -100,8 +99,7 @@ class EmbeddingStore:
             that returns numbers which are not finite.
         """
         self._check_missing()
-        total = done = 0
-        total = self.count * len(self.models)
+        done, total = 0, self.count
         for group in self._groups.values():
             done = self._embed_group(group, done, total, on_progress)
         if self.failed and not self._allow_missing:
@@ -128,7 +126,7 @@ class EmbeddingStore:
 
     def _check_missing(self) -> None:
         for group in self._groups.values():
-            self.failed.update(find_missing(group.source, group.keys))
+            self.failed.update(find_missing(group.source, list(group.keys)))
         if self.failed and not self._allow_missing:
             raise DataError(self._failure("are missing"))
 
@@ -147,50 +145,57 @@ class EmbeddingStore:
         total: int,
         on_progress: Callable[[int, int], None] | None,
     ) -> int:
-        wanted = [key for key in group.keys if key not in self.failed]
-
         def note(key: str, face: OccludedFace) -> None:
             group.coverage[key] = face.coverage
 
-        for number, model in enumerate(self.models):
-            start = done
-            kept: list[str] = []
-
-            def pictures(kept: list[str] = kept, model: Embedder = model) -> Iterator[UInt8]:
-                for key, image in read_pictures(
-                    group.source,
-                    wanted,
-                    size=self.size,
-                    occlusion=group.occlusion,
-                    workers=self._workers,
-                    failed=self.failed,
-                    on_face=note if number == 0 else None,  # noqa: B023
-                ):
-                    try:
-                        image = image if model.size is None else fit_image(image, *model.size)[0]
-                    except DataError as error:
-                        self.failed[key] = str(error)
-                        continue
-                    kept.append(key)
-                    yield image
-
-            def tick(count: int, start: int = start) -> None:
+        pictures = read_pictures(
+            group.source,
+            [key for key in group.keys if key not in self.failed],
+            size=self.size,
+            occlusion=group.occlusion,
+            workers=self._workers,
+            failed=self.failed,
+            on_face=note,
+        )
+        fitting = ((key, image) for key, image in pictures if self._fits(key, image))
+        rows: list[list[Float32]] = [[] for _ in self.models]
+        while chunk := list(itertools.islice(fitting, _CHUNK_BATCHES * self._batch_size)):
+            keys = [key for key, _ in chunk]
+            for number, model in enumerate(self.models):
+                rows[number].append(self._embed_chunk(model, chunk, group.flip))
                 if on_progress is not None:
-                    on_progress(start + count, total)
-
-            rows = model.embed(
-                pictures(), flip=group.flip, batch_size=self._batch_size, on_progress=tick
+                    part = len(keys) * (number + 1) // len(self.models)
+                    on_progress(done + part, total)
+            group.rows.update(zip(keys, itertools.count(len(group.rows)), strict=False))
+            done += len(keys)
+        for parts in rows:
+            group.embeddings.append(
+                np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
             )
-            bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-            if len(bad):
-                raise DataError(
-                    f"model {model.name} returns numbers that are not finite for {len(bad)} of "
-                    f"{len(rows)} pictures, the first {kept[bad[0]]}"
-                )
-            group.embeddings.append(rows)
-            group.rows.update((key, row) for row, key in enumerate(kept))
-            done = start + len(group.keys)
         return done
+
+    def _fits(self, key: str, image: UInt8) -> bool:
+        """Return whether every model takes a picture of that size, and note one that does not."""
+        for model in self.models:
+            if model.size is not None:
+                try:
+                    fit_image(image, *model.size)
+                except DataError as error:
+                    self.failed[key] = str(error)
+                    return False
+        return True
+
+    def _embed_chunk(
+        self, model: Embedder, chunk: Sequence[tuple[str, UInt8]], flip: bool
+    ) -> Float32:
+        rows = model.embed((image for _, image in chunk), flip=flip, batch_size=self._batch_size)
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if len(bad):
+            raise DataError(
+                f"model {model.name} returns numbers that are not finite, the first for "
+                f"{chunk[bad[0]][0]}"
+            )
+        return rows
 
 
 def _group_name(source: Source, occlusion: Occlusion | None, flip: bool) -> Any:

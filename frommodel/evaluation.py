@@ -11,6 +11,7 @@ from occgen.sources import Source
 from .comparison import PairedComparison, compare_paired
 from .embedding_store import EmbeddingStore
 from .eval_config import EvalConfig
+from .failures import gather_failures
 from .models import Embedder, open_model
 from .pictures import Occlusion
 from .protocols import Task, VerificationTask, find_protocol
@@ -24,6 +25,7 @@ def evaluate(
     models: Any,
     config: EvalConfig,
     on_progress: Callable[[int, int], None] | None = None,
+    failures: int = 0,
 ) -> Evaluation:
     """Return what a protocol finds for one or more models.
 
@@ -35,6 +37,8 @@ def evaluate(
     config : EvalConfig
     on_progress : callable, optional
         Called with the embeddings done and their total.
+    failures : int, optional
+        Worst pairs of each kind, model and task whose pictures are kept, for a report.
 
     Returns
     -------
@@ -87,6 +91,7 @@ def evaluate(
         ),
         results=tuple(results),
         comparisons=tuple(_compare(results, embedders, config)),
+        failures=gather_failures(tasks, results, store.size, failures),
         missing=dict(store.failed),
         left_out=left_out,
         data=_provenance(tasks, config, store),
@@ -162,7 +167,7 @@ def _compare(
                 weights = pair_weights(one.pairs, config)
             elif config.resamples:
                 weights = trial_weights(one.people, config)
-            paired = compare_paired(one.correct[0], two.correct[0], weights)
+            paired = compare_paired(one.correct[0], two.correct[0], weights, (names[0], other))
             found.append((task, names[0], other, paired))
     return found
 

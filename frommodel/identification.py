@@ -60,6 +60,8 @@ class Ranks:
         Whether the person is in the gallery at all.
     top_scores : ndarray of float32, shape (P,)
         Of the best gallery picture.
+    top_rows : ndarray of int64, shape (P,)
+        Of the gallery: that picture.
     mate_scores : ndarray of float32, shape (P,)
         Of the best picture of the right person; NaN at rank 0.
     max_rank : int
@@ -68,6 +70,7 @@ class Ranks:
     ranks: Int64
     mated: NDArray[np.bool_]
     top_scores: Float32
+    top_rows: Int64
     mate_scores: Float32
     max_rank: int
 
@@ -210,6 +213,7 @@ def rank_probes(
         ranks=np.where(hit, at + 1, 0).astype(np.int64),
         mated=np.isin(mine, theirs),
         top_scores=found.scores[:, 0].copy(),
+        top_rows=found.rows[:, 0].copy(),
         mate_scores=np.where(hit, found.scores[line, at], np.float32(np.nan)),
         max_rank=found.rows.shape[1],
     )

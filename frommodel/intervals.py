@@ -100,7 +100,8 @@ class PairWeights:
     that a person's effect on both goes together.
 
     Where everything or nothing is accepted no resample differs; the limit is then that of Wilson's
-    interval with the people as trials.
+    interval with the people as trials. TAR rises with FAR, so a lower limit holds for every higher
+    rate asked for with it.
     """
 
     def __init__(
@@ -151,12 +152,13 @@ class PairWeights:
         accepted, impostors = accepted[up], impostors[down]
         owner = self._first[genuine][up]
         left, right = self._first[~genuine][down], self._second[~genuine][down]
-        return [
-            self._tar_interval(accepted, impostors, owner, left, right, far)
-            if len(impostors) * far >= 1
-            else None  # the best impostor's score says nothing of the next sample's
-            for far in fars
-        ]
+        found: dict[float, Interval] = {}
+        for far in sorted(set(fars)):
+            if len(impostors) * far >= 1:  # else the best impostor says nothing of the next sample
+                interval = self._tar_interval(accepted, impostors, owner, left, right, far)
+                floor = max((other.low for other in found.values()), default=0.0)
+                found[far] = Interval(max(interval.low, floor), interval.high, self.level)
+        return [found.get(far) for far in fars]
 
     def _tar_interval(
         self,

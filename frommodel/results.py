@@ -15,7 +15,13 @@ from .intervals import Interval
 from .metrics import VerificationReport
 from .pairs import Pairs
 
-__all__ = ["Evaluation", "IdentificationResult", "ModelRecord", "VerificationResult"]
+__all__ = [
+    "Evaluation",
+    "Failure",
+    "IdentificationResult",
+    "ModelRecord",
+    "VerificationResult",
+]
 
 Float64 = NDArray[np.float64]
 
@@ -36,6 +42,29 @@ class ModelRecord:
     name: str
     digest: str
     size: tuple[int, int] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A pair that a model got most wrong, as it saw it.
+
+    Parameters
+    ----------
+    kind : str
+        ``rejected`` (one person, scored low), ``accepted`` (two people, scored high) or
+        ``mistaken`` (a probe beside the picture of another person it was found as).
+    key_a, key_b : str
+    score : float
+        Cosine.
+    image_a, image_b : ndarray of uint8, shape (H, W, 3)
+    """
+
+    kind: str
+    key_a: str
+    key_b: str
+    score: float
+    image_a: NDArray[np.uint8]
+    image_b: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +184,9 @@ class IdentificationResult:
         Found at rank 1.
     coverage : ndarray of float64, shape (S, T), or None
         Share of the probe inside the occlusion's box.
+    mistaken : tuple of (str, str, float)
+        Of the first seed: probe, picture of another person found in place of its own, score; the
+        highest first. Empty for MegaFace's protocol.
     """
 
     name: str
@@ -173,6 +205,7 @@ class IdentificationResult:
     people: NDArray[np.int64]
     correct: NDArray[np.bool_]
     coverage: Float64 | None
+    mistaken: tuple[tuple[str, str, float], ...] = ()
 
     kind = "identification"
 
@@ -234,6 +267,8 @@ class Evaluation:
         `VerificationResult` and `IdentificationResult`, the first model's first.
     comparisons : tuple of (str, str, str, PairedComparison)
         Task, first model, second model.
+    failures : dict of (str, str) to tuple of Failure
+        By model and task, where asked for.
     missing : dict of str to str
         Pictures left out, and why.
     left_out : dict of str to int
@@ -250,6 +285,7 @@ class Evaluation:
     models: tuple[ModelRecord, ...]
     results: tuple[Any, ...]
     comparisons: tuple[tuple[str, str, str, PairedComparison], ...] = ()
+    failures: dict[tuple[str, str], tuple[Failure, ...]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)

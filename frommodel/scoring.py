@@ -30,6 +30,8 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+_MISTAKEN = 100  # kept of the probes found as another person
+
 
 def pair_scores(first: NDArray[np.float32], second: NDArray[np.float32]) -> Float64:
     """Return the cosine of each row of one array with that of another, float64 (N,).
@@ -154,13 +156,14 @@ def identify(
     """
     curves, hits, coverage, open_set = [], [], [], []
     no_points: tuple[OpenSetPoint, ...] = ()
+    mistaken: tuple[tuple[str, str, float], ...] = ()
     lost = 0
     for task in group:
         kept = _usable(store, task.probes)
         if task.mates is not None:
             kept = sorted(set(kept) & set(_usable(store, task.mates)))
         probes, keys, people = _faces(store, number, task.probes, config, kept)
-        gallery, _, enrolled = _faces(store, number, task.gallery, config)
+        gallery, enrolled_keys, enrolled = _faces(store, number, task.gallery, config)
         lost = len(task.probes.keys) - len(keys)
         if not len(probes) or not len(gallery):
             raise DataError(f"{task.name}: no {'gallery' if len(probes) else 'probe'} is left")
@@ -176,6 +179,13 @@ def identify(
             if not len(owners):
                 raise DataError(f"{task.name}: nobody among the probes is in the gallery")
             ranks, longest, mated = found.ranks[owners], found.max_rank, len(owners)
+            if task is group[0]:
+                wrong = owners[ranks != 1]
+                wrong = wrong[np.argsort(-found.top_scores[wrong], kind="stable")][:_MISTAKEN]
+                mistaken = tuple(
+                    (keys[row], enrolled_keys[found.top_rows[row]], float(found.top_scores[row]))
+                    for row in wrong.tolist()
+                )
             points = no_points if found.mated.all() else open_set_rates(found, config.fars)
         curves.append(cmc(ranks, longest))
         hits.append(ranks)
@@ -204,6 +214,7 @@ def identify(
         people=person,
         correct=np.stack([ranks == 1 for ranks in hits]),
         coverage=np.stack(coverage) if coverage else None,
+        mistaken=mistaken,
     )
     return found_all, lost
 

@@ -45,7 +45,7 @@ def result_tables(evaluation: Evaluation) -> list[Table]:
             interval = "" if pair.interval is None else _bounds(*_ends(pair.interval))
             row = [task, first, second, f"{100 * pair.difference:+.2f}", interval]
             rows.append([*row, f"{pair.p_value:.2g}", pair.statement])
-        header = ["pairs or probes", "first", "second", "difference", "interval", "p", "statement"]
+        header = ["pairs or probes", "first", "second", "difference", "interval", "p", "finding"]
         tables.append(("Comparison", header, rows))
     return tables
 

@@ -86,8 +86,7 @@ def _plan(config: EvalConfig) -> list[Task]:
 
 PROTOCOL = ProtocolSpec(
     name="identification",
-    title="The first pictures of each person enrolled, the others probes; people with no more are "
-    "probes without a mate",
+    title="Identification: the first pictures of each person enrolled, the others probes",
     reference="",
     datasets=("demo", "folder", "lfw", "facescrub", "webface"),
     layout="ROOT/IDENTITY/IMAGE",

@@ -137,7 +137,7 @@ def _plan(config: EvalConfig) -> list[Task]:
 
 PROTOCOL = ProtocolSpec(
     name="verification",
-    title="Pairs of a data set, clean and with --occlude occluded",
+    title="Verification of pairs, clean and occluded",
     reference="Sec. 4.1",
     datasets=("demo", "folder", "lfw", "bin"),
     layout="ROOT/IDENTITY/IMAGE and ROOT/pairs.csv or ROOT/pairs.txt",

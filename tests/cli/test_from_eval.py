@@ -132,3 +132,16 @@ def test_wrong_places_are_refused(
     result = run(from_embed, "--model", weights, *options)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_report_is_written(weights: str, tmp_path: Path) -> None:
+    options = ["--model", weights, "--root", "4x2@3", "--folds", "2", "--resamples", "0"]
+    page, table = tmp_path / "r.html", tmp_path / "r.csv"
+    result = run(from_eval, *options, "--report", str(page), "--report", str(table))
+    assert result.exit_code == 0, result.stderr
+    assert f"written: {page}" in result.stdout
+    assert page.read_text().startswith("<!doctype html>")
+    assert table.read_text().startswith("model,task")
+    result = run(from_eval, *options, "--report", str(tmp_path / "r.pdf"))
+    assert result.exit_code == 2
+    assert "should end in" in result.stderr

@@ -35,7 +35,7 @@ def test_a_small_difference_is_not_sold_as_one():
     people = np.arange(6000)
     weights = PairWeights(people, people, np.ones(6000, bool), resamples=200)
     found = compare_paired(better, first, weights)
-    assert found.statement.startswith("the first is better by")
+    assert found.statement.startswith("the first is better;")
     assert found.interval.low > 0
     assert compare_paired(first, better, weights).statement.startswith("the second is better")
 

@@ -1,0 +1,429 @@
+"""Curves and plots of an evaluation as SVG text, by matplotlib; no torch."""
+
+import dataclasses
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occgen.errors import InputError
+from occgen.regions import REFERENCE_HEIGHT, REFERENCE_WIDTH, REGIONS
+
+from .eval_config import EvalConfig
+from .intervals import Interval, share_interval
+from .results import Evaluation, IdentificationResult, VerificationResult
+from .roc import roc_curve
+from .scoring import pair_weights
+
+__all__ = [
+    "COLOURS",
+    "cmc_figure",
+    "coverage_figure",
+    "det_figure",
+    "region_figure",
+    "roc_figure",
+    "scale_figure",
+    "score_figure",
+    "svg_text",
+]
+
+Float64 = NDArray[np.float64]
+Figure = Any
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c5a2b", "#555555")
+"""Told apart with any colour vision (Okabe and Ito); the last two are added."""
+
+_BAND_RESAMPLES = 200
+_BAND_POINTS = 24
+_BINS = 8
+_LEAST_IN_BIN = 30
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": "#333333",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "lines.linewidth": 1.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "frommodel",
+    "figure.constrained_layout.use": True,
+}
+
+
+def roc_figure(evaluation: Evaluation) -> str:
+    """Return the ROC, one panel a condition, models told apart by colour; bands are 95 %."""
+    return _rate_panels(evaluation, "TAR (%)", lambda tar: 100 * tar, (0, 101))
+
+
+def det_figure(evaluation: Evaluation) -> str:
+    """Return the DET: false rejects against false accepts, both axes by powers of ten."""
+    return _rate_panels(evaluation, "FRR (%)", lambda tar: 100 * (1 - tar), None)
+
+
+def score_figure(evaluation: Evaluation) -> str:
+    """Return histograms of genuine and impostor scores, a row a model, a column a condition."""
+    results = _verified(evaluation)
+    names = list(dict.fromkeys(result.name for result in results))
+    models = [model.name for model in evaluation.models]
+    shown = names[:6]
+    low = min(result.scores.min() for result in results)
+    high = max(result.scores.max() for result in results)
+    bins = np.linspace(low, high, 61)
+
+    def draw(plt: Any) -> Figure:
+        width = max(3.1 * len(shown), 5.0)
+        figure, axes = plt.subplots(
+            len(models), len(shown), figsize=(width, 2.3 * len(models)), squeeze=False, sharex=True
+        )
+        for result in results:
+            if result.name not in shown:
+                continue
+            axis = axes[models.index(result.model)][shown.index(result.name)]
+            same = np.tile(result.pairs.same, len(result.scores))
+            flat = result.scores.ravel()
+            for part, colour, label in (
+                (flat[~same], COLOURS[1], "two people"),
+                (flat[same], COLOURS[0], "one person"),
+            ):
+                height, _ = np.histogram(part, bins, density=True)
+                axis.stairs(height, bins, fill=True, color=colour, alpha=0.55, label=label)
+            threshold = result.reports[0].threshold
+            axis.axvline(threshold, color="#333333", lw=1, ls="--")
+            axis.set_yticks([])
+            axis.grid(visible=False)
+            axis.set_title(result.name if len(models) == 1 else f"{result.model}: {result.name}")
+        for axis in axes[-1]:
+            axis.set_xlabel("score (cosine)")
+        axes[0][0].legend(loc="upper left")
+        return figure
+
+    return svg_text(draw)
+
+
+def scale_figure(evaluation: Evaluation, far: float | None = None) -> str | None:
+    """Return accuracy and TAR at a FAR over occlusion scales (Fig. 8, 10); None for one scale.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    far : float, optional
+        One of the evaluation's rates; by default the lowest that the impostor pairs resolve.
+    """
+    chosen = [r for r in _verified(evaluation) if r.condition == "clean-occluded"]
+    chosen = [r for r in chosen if _is_number(r.settings.get("scale"))]
+    if len({r.settings["scale"] for r in chosen}) < 2:
+        return None
+    points = chosen[0].reports[0].points
+    resolved = [i for i, point in enumerate(points) if not point.note] or [0]
+    place = [point.far for point in points].index(far) if far is not None else resolved[-1]
+
+    def draw(plt: Any) -> Figure:
+        figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.4))
+        for colour, model in zip(_cycle(), evaluation.models, strict=False):
+            mine = sorted(
+                (r for r in chosen if r.model == model.name),
+                key=lambda r: float(r.settings["scale"]),
+            )
+            scales = [float(r.settings["scale"]) for r in mine]
+            accuracy = [r.over_seeds("accuracy")[0] for r in mine]
+            _whiskers(
+                axes[0], scales, accuracy, [r.accuracy_interval for r in mine], colour, model.name
+            )
+            tars = [r.tar_over_seeds(place)[0] for r in mine]
+            bounds = [r.tar_intervals[place] if r.tar_intervals else None for r in mine]
+            _whiskers(axes[1], scales, tars, bounds, colour, model.name)
+        axes[0].set_ylabel("accuracy (%)")
+        axes[1].set_ylabel(f"TAR at FAR {points[place].far:g} (%)")
+        for axis in axes:
+            axis.set_xlabel("occlusion scale S")
+        axes[0].legend()
+        return figure
+
+    return svg_text(draw)
+
+
+def coverage_figure(evaluation: Evaluation) -> str | None:
+    """Return accuracy against the share of the second image (or probe) covered; None without.
+
+    All occluded conditions and seeds of a model go into bins of equal numbers; intervals are
+    Wilson's.
+    """
+    series: dict[str, list[tuple[Float64, Float64]]] = {}
+    for result in evaluation.results:
+        if result.coverage is not None and result.settings.get("region") is None:
+            right = result.correct.astype(np.float64)
+            series.setdefault(result.model, []).append((result.coverage.ravel(), right.ravel()))
+    if not series:
+        return None
+    verified = bool(_verified(evaluation))
+
+    def draw(plt: Any) -> Figure:
+        figure, axis = plt.subplots(figsize=(6.4, 3.6))
+        for colour, model in zip(_cycle(), evaluation.models, strict=False):
+            parts = series.get(model.name)
+            if not parts:
+                continue
+            cover = np.concatenate([part[0] for part in parts])
+            right = np.concatenate([part[1] for part in parts])
+            order = np.argsort(cover, kind="stable")
+            number = int(min(_BINS, max(1, len(order) // _LEAST_IN_BIN)))
+            groups = np.array_split(order, number)
+            middle = [100 * float(cover[group].mean()) for group in groups]
+            share = [float(right[group].mean()) for group in groups]
+            bounds = [share_interval(int(right[g].sum()), len(g)) for g in groups]
+            _whiskers(axis, middle, share, bounds, colour, model.name)
+            clean = _clean_level(evaluation, model.name)
+            if clean is not None:
+                axis.axhline(100 * clean, color=colour, lw=1, ls=":")
+        axis.set_xlabel("share covered by the occlusion's box (%)")
+        axis.set_ylabel("accuracy (%)" if verified else "rank-1 (%)")
+        axis.set_title("dotted: clean")
+        axis.legend()
+        return figure
+
+    return svg_text(draw)
+
+
+def region_figure(evaluation: Evaluation) -> str | None:
+    """Return accuracy by hidden region, largest first (Fig. 1); None without regions."""
+    by_region = [r for r in evaluation.results if r.settings.get("region") is not None]
+    if not by_region:
+        return None
+    area = {
+        name: (x1 - x0) * (y1 - y0) / (REFERENCE_HEIGHT * REFERENCE_WIDTH)
+        for name, (x0, y0, x1, y1) in REGIONS.items()
+    }
+    names = sorted({r.settings["region"] for r in by_region}, key=lambda name: area[name])
+    verified = isinstance(by_region[0], VerificationResult)
+
+    def draw(plt: Any) -> Figure:
+        figure, axis = plt.subplots(figsize=(7.2, 0.42 * len(names) + 1.2))
+        step = 0.7 / max(1, len(evaluation.models))
+        for number, (colour, model) in enumerate(zip(_cycle(), evaluation.models, strict=False)):
+            mine = {r.settings["region"]: r for r in by_region if r.model == model.name}
+            shift = (number - (len(evaluation.models) - 1) / 2) * -step
+            for row, name in enumerate(names):
+                value, bounds = _headline(mine[name])
+                if bounds is not None:
+                    ends = [100 * bounds.low, 100 * bounds.high]
+                    axis.plot(ends, [row + shift] * 2, color=colour, lw=1.6, alpha=0.6)
+                label = model.name if row == 0 else None
+                axis.plot(100 * value, row + shift, "o", color=colour, ms=6, label=label)
+            clean = _clean_level(evaluation, model.name)
+            if clean is not None:
+                axis.axvline(100 * clean, color=colour, lw=1, ls=":")
+        axis.set_yticks(range(len(names)), [f"{n} ({100 * area[n]:.0f} %)" for n in names])
+        axis.set_xlabel("accuracy (%)" if verified else "rank-1 (%)")
+        axis.set_title("region hidden, and its share of the 112x96 crop; dotted: clean")
+        axis.grid(visible=False, axis="y")
+        axis.legend(loc="lower left")
+        return figure
+
+    return svg_text(draw)
+
+
+def cmc_figure(evaluation: Evaluation) -> str | None:
+    """Return the cumulative match characteristic with 95 % bands; None without identification."""
+    found = [r for r in evaluation.results if isinstance(r, IdentificationResult)]
+    if not found:
+        return None
+    names = list(dict.fromkeys(r.name for r in found))
+
+    def draw(plt: Any) -> Figure:
+        figure, axes = _panels(plt, len(names))
+        for axis, name in zip(axes, names, strict=False):
+            for colour, model in zip(_cycle(), evaluation.models, strict=False):
+                for r in (r for r in found if r.name == name and r.model == model.name):
+                    ranks = np.arange(1, r.cmc.shape[1] + 1)
+                    axis.plot(ranks, 100 * r.cmc.mean(axis=0), color=colour, label=model.name)
+                    if r.cmc_low is not None and r.cmc_high is not None:
+                        axis.fill_between(
+                            ranks, 100 * r.cmc_low, 100 * r.cmc_high, color=colour, alpha=0.15, lw=0
+                        )
+            axis.set_title(f"{name}")
+            axis.set_xlabel("rank")
+            axis.set_xlim(1, None)
+        axes[0].set_ylabel("found within rank (%)")
+        axes[0].legend(loc="lower right")
+        return figure
+
+    return svg_text(draw)
+
+
+def svg_text(draw: Callable[[Any], Figure]) -> str:
+    """Return what a function draws with pyplot as SVG text, the same for the same data.
+
+    Raises
+    ------
+    InputError
+        When matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure as PlainFigure
+    except ImportError as error:
+        raise InputError("plots need matplotlib: pip install 'occgen[report]'") from error
+    with mpl.rc_context(_STYLE):
+        figure = draw(_Plotter(PlainFigure, FigureCanvasSVG))
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+class _Plotter:
+    """`subplots` without pyplot, whose figures live in a global list."""
+
+    def __init__(self, figure: Any, canvas: Any) -> None:
+        self._figure, self._canvas = figure, canvas
+
+    def subplots(self, rows: int = 1, columns: int = 1, figsize: Any = None, **options: Any) -> Any:
+        figure = self._figure(figsize=figsize)
+        self._canvas(figure)
+        return figure, figure.subplots(rows, columns, **options)
+
+
+def _rate_panels(
+    evaluation: Evaluation,
+    label: str,
+    shown: Callable[[Float64], Float64],
+    limits: tuple[float, float] | None,
+) -> str:
+    results = _verified(evaluation)
+    names = list(dict.fromkeys(result.name for result in results))
+    lowest = 50 / max(result.reports[0].num_genuine for result in results)
+
+    def draw(plt: Any) -> Figure:
+        figure, axes = _panels(plt, len(names))
+        for axis, name in zip(axes, names, strict=False):
+            for colour, model in zip(_cycle(), evaluation.models, strict=False):
+                for r in (r for r in results if r.name == name and r.model == model.name):
+                    _rate_curve(axis, r, evaluation.config, colour, shown)
+            axis.set_title(name)
+            _by_powers(axis.xaxis, axis.set_xscale)
+            axis.set_xlabel("FAR (%)")
+            if limits is None:
+                _by_powers(axis.yaxis, axis.set_yscale)
+                axis.set_ylim(lowest, 100)
+            else:
+                axis.set_ylim(*limits)
+        axes[0].set_ylabel(label)
+        axes[0].legend(loc="lower right" if limits else "lower left")
+        return figure
+
+    return svg_text(draw)
+
+
+def _by_powers(axis: Any, set_scale: Callable[[str], None]) -> None:
+    """Give an axis of percents by powers of ten plain numbers."""
+    from matplotlib.ticker import NullLocator
+
+    set_scale("log")
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(NullLocator())
+
+
+def _rate_curve(
+    axis: Any,
+    result: VerificationResult,
+    config: EvalConfig,
+    colour: str,
+    shown: Callable[[Float64], Float64],
+) -> None:
+    """Draw the first seed's curve with its band, and further seeds thin."""
+    for seed in range(len(result.scores) - 1, -1, -1):
+        far, tar, _ = roc_curve(result.scores[seed], result.pairs.same)
+        kept = (far > 0) & (shown(tar) > 0)
+        style = {"lw": 1.7, "label": result.model} if seed == 0 else {"lw": 0.6, "alpha": 0.5}
+        axis.plot(100 * far[kept], shown(tar[kept]), color=colour, **style)
+    if not config.resamples:
+        return
+    impostors = result.reports[0].num_impostor
+    rates = np.geomspace(1 / impostors, 0.6, _BAND_POINTS)
+    quick = dataclasses.replace(config, resamples=min(config.resamples, _BAND_RESAMPLES))
+    bounds = pair_weights(result.pairs, quick).tar_at_far(result.scores[0], rates.tolist())
+    there = [(rate, b) for rate, b in zip(rates.tolist(), bounds, strict=True) if b is not None]
+    low = shown(np.array([b.low for _, b in there]))
+    high = shown(np.array([b.high for _, b in there]))
+    kept = (low > 0) & (high > 0)
+    rate = 100 * np.array([r for r, _ in there])
+    axis.fill_between(rate[kept], low[kept], high[kept], color=colour, alpha=0.15, lw=0)
+
+
+def _panels(plt: Any, count: int) -> tuple[Figure, list[Any]]:
+    """Return a figure with a panel a condition, three a row."""
+    columns = 2 if count in (2, 4) else min(3, count)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=({1: 6.0, 2: 4.6}.get(columns, 3.6) * columns, 3.3 * rows),
+        squeeze=False,
+        sharey=True,
+    )
+    flat = [axis for line in axes for axis in line]
+    for axis in flat[count:]:
+        axis.set_visible(False)
+    return figure, flat[:count]
+
+
+def _whiskers(
+    axis: Any,
+    x: Sequence[float],
+    y: Sequence[float],
+    bounds: Sequence[Interval | None],
+    colour: str,
+    label: str,
+) -> None:
+    axis.plot(x, [100 * value for value in y], "o-", color=colour, ms=4.5, label=label)
+    for at, bound in zip(x, bounds, strict=True):
+        if bound is not None:
+            axis.plot([at, at], [100 * bound.low, 100 * bound.high], color=colour, lw=1, alpha=0.7)
+
+
+def _headline(result: Any) -> tuple[float, Interval | None]:
+    """Return accuracy or rank-1, with its interval."""
+    if isinstance(result, VerificationResult):
+        return result.over_seeds("accuracy")[0], result.accuracy_interval
+    bounds = None
+    if result.cmc_low is not None:
+        bounds = Interval(float(result.cmc_low[0]), float(result.cmc_high[0]))
+    return result.rank_over_seeds(1)[0], bounds
+
+
+def _clean_level(evaluation: Evaluation, model: str) -> float | None:
+    for result in evaluation.results:
+        if result.model == model and result.coverage is None:
+            return _headline(result)[0]
+    return None
+
+
+def _verified(evaluation: Evaluation) -> list[VerificationResult]:
+    return [r for r in evaluation.results if isinstance(r, VerificationResult)]
+
+
+def _cycle() -> list[str]:
+    return list(COLOURS) * 4
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
