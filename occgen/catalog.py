@@ -106,14 +106,14 @@ _ALL = (
     DataSet(
         name="lfw-sm",
         about="LFW with simulated masks",
-        layout="NAME/NAME_0001.jpg (or with the mask's name behind); pairs.txt or pairs.csv",
+        layout="clean/NAME/NAME_0001.jpg, masked/NAME/NAME_0001*.jpg, or one tree; pairs.txt",
         licence=_LFW,
         source="made from LFW with MaskTheFace, or from the authors of MFRSA",
     ),
     DataSet(
         name="olfw",
         about="O_LFW, LFW with 200 occlusions, pairs N-O and O-O",
-        layout="pictures in folders, and their lists of pairs, pairs*.txt",
+        layout="clean/NAME/NAME_0001.jpg, occluded/NAME/NAME_0001*.jpg, or one tree; pairs*.txt",
         licence=_LFW,
         source="from its authors, who made it from LFW",
     ),

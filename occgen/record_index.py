@@ -24,6 +24,7 @@ __all__ = ["RecordIndex", "scanned_index"]
 
 _LONGEST_LINE = 64
 _LINES_A_BLOCK = 1 << 16
+_READERS = 8  # runs of numbers that may be read in turn, each without a search
 
 
 class RecordIndex:
@@ -48,7 +49,7 @@ class RecordIndex:
             raise InputError(f"{path} is empty; remove it, and the records are scanned") from error
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror})") from error
-        self._next = 0  # where the line after the last one found begins
+        self._following: dict[int, int] = {1: 0}  # where numbers looked up next should stand
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield number and offset of each line, in the file's order.
@@ -69,7 +70,7 @@ class RecordIndex:
         ends = sum(self._text[at : at + block].count(b"\n") for at in range(0, size, block))
         return ends + (self._text[size - 1] != ord("\n"))
 
-    @property
+    @cached_property
     def last(self) -> tuple[int, int]:
         """Number and offset of the last line."""
         start = self._line_start(len(self._text) - 1)
@@ -78,31 +79,41 @@ class RecordIndex:
 
     def find(self, number: int) -> int | None:
         """Return the offset of a record, or None where no line has its number."""
-        if self._next < len(self._text):
-            found, offset, after = self._line(self._next)
-            if found == number:
-                self._next = after
-                return offset
-        low, high = 0, len(self._text)
-        while low < high:
-            start = self._line_start((low + high) // 2)
+        start = self._following.pop(number, None)
+        if start is not None and start < len(self._text):
             found, offset, after = self._line(start)
             if found == number:
-                self._next = after
-                return offset
+                return self._found(number, offset, after)
+        low, high, first, last, step = 0, len(self._text), 0, self.last[0], 0
+        while low < high:
+            guess = (low + high) // 2
+            if step % 3 != 2 and first < last:  # lines are about as long: guess by proportion
+                share = min(max(number - first, 0), last - first) / (last - first)
+                guess = min(high - 1, low + int((high - low) * share))
+            step += 1
+            start = self._line_start(guess)
+            found, offset, after = self._line(start)
+            if found == number:
+                return self._found(number, offset, after)
             if found == 0 and number > 0 and start > 0:  # the list of identities, put anywhere
                 if after >= high:
                     high = start
                     continue
                 found, offset, after = self._line(after)
                 if found == number:
-                    self._next = after
-                    return offset
+                    return self._found(number, offset, after)
             if found < number:
-                low = after
+                low, first = after, found
             else:
-                high = start
+                high, last = start, found
         return self._find_loaded(number)
+
+    def _found(self, number: int, offset: int, after: int) -> int:
+        """Note where the following number is to be expected; return the offset."""
+        if len(self._following) >= _READERS:
+            self._following.pop(next(iter(self._following)))
+        self._following[number + 1] = after
+        return offset
 
     def _find_loaded(self, number: int) -> int | None:
         numbers, offsets = self._loaded

@@ -61,31 +61,50 @@ def list_members(file: IO[bytes]) -> Iterator[tuple[str, int, int]]:
         if head == bytes(_BLOCK):
             return
         try:
-            member = tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-        except (tarfile.HeaderError, ValueError) as error:
+            name, kind, size = _parse_head(head)
+        except ValueError as error:
             found = "ends without an end mark" if not head else f"has a damaged head ({error})"
             raise DataError(f"at byte {at} {found}; it was cut short or changed") from error
-        start, size = at + _BLOCK, member.size if extra.size is None else extra.size
-        if size < 0 or size > _MAX_MEMBER:
-            raise DataError(f"at byte {at} holds {member.name!r} of {size} bytes")
+        start, size = at + _BLOCK, size if extra.size is None else extra.size
+        if size > _MAX_MEMBER:
+            raise DataError(f"at byte {at} holds {name!r} of {size} bytes")
         at = start + size + -size % _BLOCK
-        if member.type in _NAMES_BEFORE:
+        if kind in _NAMES_BEFORE:
             body = file.read(size)
             if len(body) != size:
                 raise DataError(f"ends inside a name at byte {start}")
-            extra.take(member.type, body)
+            extra.take(kind, body)
             continue
-        name = member.name if extra.name is None else extra.name
+        name = name if extra.name is None else extra.name
         extra = _Extra()
         check_member_name(name)
-        if member.isdir():
+        if kind == tarfile.DIRTYPE or (kind == tarfile.AREGTYPE and name.endswith("/")):
             continue
-        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        if kind not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise DataError(f"holds {name!r}, a link or device; it is refused")
         file.seek(max(start + size - 1, start))
         if size and not file.read(1):
             raise DataError(f"ends inside {name!r} at byte {start}: it was cut short")
         yield name, start, size
+
+
+def _parse_head(head: bytes) -> tuple[str, bytes, int]:
+    """Return name, kind and size of a member; ValueError where the head is damaged."""
+    if len(head) != _BLOCK:
+        raise ValueError("too short")
+    said = int(head[148:156].strip(b" \0") or b"-1", 8)
+    if said != sum(head) - sum(head[148:156]) + 8 * 0x20:
+        raise ValueError("bad checksum")
+    if head[124] == 0x80:  # GNU's form of large numbers
+        size = int.from_bytes(head[125:136], "big")
+    else:
+        size = int(head[124:136].strip(b" \0") or b"0", 8)
+    name = head[:100].partition(b"\0")[0]
+    if head[257:263] == b"ustar\0" and head[345]:
+        name = head[345:500].partition(b"\0")[0] + b"/" + name
+    if size < 0:
+        raise ValueError("negative size")
+    return name.decode("utf-8", "surrogateescape"), head[156:157], size
 
 
 _NAMES_BEFORE = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)

@@ -21,6 +21,7 @@ _INSIDE = {  # folders a data set's own archive unpacks to
     "olfw": ("olfw", "O_LFW"),
 }
 _SEXES = ("actors/faces", "actresses/faces")
+_TREES = ("clean", "masked", "occluded")  # of sets that pair clean pictures with hidden ones
 _AR_NAME = re.compile(r"([mw])-(\d{3})-(\d{1,2})(?!\d)", re.IGNORECASE)
 _PROBES = ("facescrub_images", "probes")
 _GALLERY = ("megaface_images", "gallery")
@@ -50,6 +51,9 @@ def open_named(dataset: str, path: Path, on_error: str = "stop") -> Source:
         return ArSource(path)
     if dataset == "facescrub" and any((path / base).is_dir() for base in _SEXES):
         return NamedFolder(path, dataset, bases=_SEXES)
+    trees = tuple(base for base in _TREES if (path / base).is_dir())
+    if dataset in ("lfw-sm", "olfw") and len(trees) > 1:
+        return NamedFolder(path, dataset, bases=trees)
     return NamedFolder(path, dataset)
 
 

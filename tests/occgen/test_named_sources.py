@@ -93,6 +93,14 @@ def test_facescrub_of_the_download_script(put: Callable[..., Path]) -> None:
     ]
 
 
+def test_trees_of_clean_and_hidden_pictures(put: Callable[..., Path]) -> None:
+    root = put("sm", "clean/A_B/A_B_0001.jpg", "masked/A_B/A_B_0001_cloth.jpg")
+    expected = [("clean/A_B/A_B_0001.jpg", "A_B"), ("masked/A_B/A_B_0001_cloth.jpg", "A_B")]
+    assert refs_of("lfw-sm", root) == expected
+    root = put("ol", "clean/A_B/A_B_0001.jpg", "occluded/A_B/A_B_0001.jpg")
+    assert [name for _, name in refs_of("olfw", root)] == ["A_B", "A_B"]
+
+
 def test_ar_tells_person_and_shot_by_name(put: Callable[..., Path]) -> None:
     root = put("ar", "M-001-01.bmp", "session1/W-050-26.bmp", "session1/m-002-8.bmp", "map.bmp")
     assert sorted(refs_of("ar", root)) == [
