@@ -39,7 +39,9 @@ def _take_steps(
 )
 @click.option("--probes", metavar="DIR", help="Of mf1: the pictures to occlude.")
 @click.option("--gallery", metavar="DIR", help="Of mf1: distractors, or a .rec; left as they are.")
-@click.option("--out", metavar="DIR", help="The set's own folder.  [default: ./Occ-NAME-S]")
+@click.option(
+    "--out", metavar="DIR|URL", help="The set's own folder, or s3://...  [default: ./Occ-NAME-S]"
+)
 @click.option(
     "--scale",
     default="1.0",
@@ -253,9 +255,12 @@ def _say_estimate(config: BuildConfig, as_json: bool) -> None:
         f"{found.out} would hold {found.images} images of {found.identities} identities, "
         f"{found.height} x {found.width} (height x width), in {found.shards} shards"
     )
-    room = "" if found.free_bytes > found.bytes else "; NOT ENOUGH ROOM"
+    room = ""
+    if found.free_bytes is not None:
+        room = f", {found.free_bytes / 1e9:.1f} GB are free"
+        room += "" if found.free_bytes > found.bytes else "; NOT ENOUGH ROOM"
     click.echo(
-        f"about {found.bytes / 1e6:.1f} MB, {found.free_bytes / 1e9:.1f} GB are free{room}; "
+        f"about {found.bytes / 1e6:.1f} MB{room}; "
         f"about {found.seconds:.0f} s with --jobs {found.jobs}"
     )
     for key, reason in found.unusable:

@@ -15,8 +15,8 @@ __all__ = ["convert_command"]
 
 
 @command("convert", "occgen convert Occ-Demo-2.0 Occ-Demo-2.0-tars --format webdataset")
-@click.argument("path", type=existing_path())
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("path", type=existing_path(remote=True))
+@click.argument("out")
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write.")
 @click.option(
     "--dataset", type=click.Choice(list(DATASETS)), help="What PATH is.  [default: by its files]"
@@ -43,7 +43,7 @@ __all__ = ["convert_command"]
 @click.option("--overwrite", is_flag=True, help="Replace another set.")
 @jobs_option
 @json_option
-def convert_command(path: Path, out: Path, form: str, as_json: bool, **options: Any) -> None:
+def convert_command(path: Path, out: str, form: str, as_json: bool, **options: Any) -> None:
     """Write a data set or finished set in another format; pictures keep their bytes."""
     from occgen.conversion import convert, plain_config
 

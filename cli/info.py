@@ -15,7 +15,7 @@ _BAR = 40
 
 
 @command("info", "occgen info Occ-Demo-2.0")
-@click.argument("path", type=existing_path(file=False))
+@click.argument("path", type=existing_path(file=False, remote=True))
 @json_option
 def info_command(path: Path, as_json: bool) -> None:
     """Say what is in a finished set: counts, coverage and label histograms, provenance."""

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from occgen.storage import is_remote, set_path
+
 __all__ = [
     "existing_path",
     "jobs_option",
@@ -19,9 +21,25 @@ __all__ = [
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def existing_path(*, folder: bool = True, file: bool = True) -> click.Path:
-    """Return the type of a path that must exist; wrong ones exit with 2."""
-    return click.Path(exists=True, file_okay=file, dir_okay=folder, path_type=Path)
+def existing_path(*, folder: bool = True, file: bool = True, remote: bool = False) -> click.Path:
+    """Return the type of a path that must exist; wrong ones exit with 2.
+
+    With `remote` it may be a URL as well, which is opened and not looked at.
+    """
+    return _ExistingPath(remote, exists=True, file_okay=file, dir_okay=folder, path_type=Path)
+
+
+class _ExistingPath(click.Path):
+    def __init__(self, remote: bool, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.remote = remote
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not is_remote(value):
+            return super().convert(value, param, ctx)
+        if not self.remote:
+            self.fail(f"{value} is in object storage; this needs a path of this machine", param)
+        return set_path(value)
 
 
 def seed_option(function: _Function) -> _Function:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from occgen.storage import is_remote
+
 from .boundary import command
 from .options import existing_path, jobs_option, json_option
 
@@ -14,7 +16,7 @@ _SHOWN = 20
 
 
 @command("verify", "occgen verify Occ-Demo-2.0")
-@click.argument("path", type=existing_path(file=False))
+@click.argument("path", type=existing_path(file=False, remote=True))
 @click.option("--repair", is_flag=True, help="Make anew what is broken, and only that.")
 @click.option("--root", metavar="DIR", help="Where the source lies now, for --repair.")
 @click.option("--occluders", metavar="DIR", help="Where own occluders lie now, for --repair.")
@@ -36,6 +38,8 @@ def verify_command(
     from occgen import verify as checks
     from occgen.repair import repair as mend
 
+    if repair and is_remote(path):
+        raise click.UsageError("--repair needs a local set; in object storage build it again")
     findings = checks.verify(path, jobs)
     repaired = False
     if findings and repair:
@@ -62,8 +66,12 @@ def verify_command(
         )
         return 0
     click.echo(
-        f"Error: {path} is damaged: {len(findings)} findings; occgen verify {path} --repair "
-        "makes what is broken anew",
+        f"Error: {path} is damaged: {len(findings)} findings; "
+        + (
+            "remove what is broken and the manifest, and build again"
+            if is_remote(path)
+            else f"occgen verify {path} --repair makes what is broken anew"
+        ),
         err=True,
     )
     return 1

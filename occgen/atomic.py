@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError, ShardError
+from .storage import is_remote, leased_output, put_object
 
 __all__ = [
     "SCRATCH_PREFIX",
@@ -42,7 +43,14 @@ def install_bytes(path: Path, data: bytes, scratch: Path) -> None:
     ------
     ShardError
         When the disk is full or the folder cannot be written; nothing stands under the name.
+
+    Notes
+    -----
+    In object storage the object is put whole, if the lease is still that of `scratch`.
     """
+    if is_remote(path):
+        put_object(path, data, scratch.parent, scratch.name.removeprefix(SCRATCH_PREFIX))
+        return
     temporary = scratch / path.name
     try:
         with open(temporary, "wb", buffering=0) as file:
@@ -66,13 +74,15 @@ def cannot_be_written(path: Path, error: OSError) -> ShardError:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, with those above it, unless it is there.
+    """Make a folder, with those above it, unless it is there; object storage needs none.
 
     Raises
     ------
     ShardError
         When it cannot be made.
     """
+    if is_remote(path):
+        return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -81,6 +91,8 @@ def make_folder(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder last through a power cut."""
+    if is_remote(folder):
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -104,7 +116,8 @@ def locked_output(folder: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        The scratch folder, removed at the end, as is the lock.
+        The scratch folder, removed at the end, as is the lock. In object storage there is none:
+        its name carries the token of the lease.
 
     Raises
     ------
@@ -113,6 +126,10 @@ def locked_output(folder: Path) -> Iterator[Path]:
     InputError
         When it is no folder, or cannot be written.
     """
+    if is_remote(folder):
+        with leased_output(folder) as token:
+            yield folder / f"{SCRATCH_PREFIX}{token}"
+        return
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder to write into")
     made = not folder.exists()

@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import InputError
 from .regions import REGIONS
+from .storage import REMOTE_FORMATS, is_remote, set_path
 
 __all__ = ["DATASETS", "DEFAULT_MIX", "FORMATS", "NATURAL_STEPS", "BuildConfig", "parse_scales"]
 
@@ -82,7 +83,7 @@ class BuildConfig:
     gallery: str | None = None
     """Of 'mf1': the distractors, a folder or a ``.rec`` file; they stay as they are."""
     out: str | None = None
-    """Folder of the finished set; None for ./Occ-NAME-S."""
+    """Folder of the finished set, or a URL such as s3://bucket/prefix; None for ./Occ-NAME-S."""
     scale: float | str = 1.0
     """Scale of Algorithm 1, > 0, or a range 'start:step:stop' with both ends in."""
     placement: str = "random"
@@ -190,6 +191,11 @@ class BuildConfig:
             object.__setattr__(self, "region", self.region.replace("_", "-").replace(" ", "-"))
             if self.region not in REGIONS:
                 raise InputError(f"region must be one of {', '.join(REGIONS)}, got {self.region!r}")
+        if self.out is not None and is_remote(self.out) and self.format not in REMOTE_FORMATS:
+            raise InputError(
+                f"format {self.format} needs a folder of this machine, and {self.out} is none; "
+                f"{', '.join(REMOTE_FORMATS)} are written to object storage"
+            )
         if self.address is not None and self.backend == "loky":
             raise InputError("address goes with backend 'ray' or 'dask'")
         if self.max_coverage is not None and self.placement == "landmarks":
@@ -298,8 +304,8 @@ class BuildConfig:
 
     @property
     def out_path(self) -> Path:
-        """Folder of the finished set."""
-        return Path(self.out) if self.out is not None else Path(self.name)
+        """Folder of the finished set, in object storage where `out` is a URL."""
+        return set_path(self.out if self.out is not None else self.name)
 
     @property
     def effective_blend(self) -> str:

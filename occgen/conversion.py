@@ -27,6 +27,7 @@ from .manifest import (
 )
 from .pool import run_tasks
 from .sources import guess_dataset
+from .storage import check_reachable, set_path
 
 __all__ = ["convert", "plain_config"]
 
@@ -107,12 +108,14 @@ def convert(
     return _SetConversion(path, config).run(on_progress)
 
 
-def plain_config(path: Path, out: Path, form: str, **options: Any) -> BuildConfig:
+def plain_config(path: Path, out: str | Path, form: str, **options: Any) -> BuildConfig:
     """Return the configuration of a conversion: clean faces, copied.
 
     Parameters
     ----------
-    path, out : Path
+    path : Path
+    out : str or Path
+        A folder, or a URL of object storage.
     form : str
         One of `occgen.config.FORMATS`.
     **options
@@ -149,6 +152,7 @@ class _SetConversion:
     def run(self, on_progress: Callable[[Progress], None] | None) -> BuildReport:
         """Convert what is missing; return what stands then."""
         began = time.monotonic()
+        check_reachable(self.out)
         finished = self._finished_before()
         if finished is not None:
             return BuildReport(out=self.out, manifest=finished, already_complete=True)
@@ -278,12 +282,12 @@ def _said_by(form: ShardFormat, out: Path) -> Any:
 
 def _convert_shard(order: _Order, task: _Task) -> _Done:
     """Write one shard in the new format, or take the one that stands."""
-    out, form = Path(order.out), open_format(order.format)
+    out, form = set_path(order.out), open_format(order.format)
     standing = _standing(form, out, task)
     if standing is not None:
         return _Done(task, standing, True)
     source = open_format(order.source_format)
-    columns, attributes = source.read(Path(order.path), task.number)
+    columns, attributes = source.read(set_path(order.path), task.number)
     if content_digest(columns) != task.content_sha256:
         raise ShardError(
             f"{order.path}: shard {task.number} is not what the manifest says; "
@@ -291,7 +295,7 @@ def _convert_shard(order: _Order, task: _Task) -> _Done:
         )
     attributes["config"] = order.config
     columns, attributes = _as_built(columns, attributes)
-    stored = form.write(out, Path(order.scratch), task.number, columns, attributes)
+    stored = form.write(out, set_path(order.scratch), task.number, columns, attributes)
     return _Done(task, stored, False)
 
 

@@ -27,6 +27,7 @@ from .manifest import (
 )
 from .pool import WorkersLostError, run_tasks
 from .sources import ListedSource, Source, configured_source
+from .storage import check_reachable, is_remote
 from .summary import manifest_record
 from .tasks import Plan, picture_size
 from .worker import ShardReport, check_standing, make_shard
@@ -127,6 +128,7 @@ def build(
     narrow_library(library, config)  # an empty choice fails here, before any work
     job = _Build(config, source, library)
     job.check_apart()
+    check_reachable(config.out_path)
     finished = job.finished_before()
     if finished is not None:
         return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
@@ -152,7 +154,7 @@ class _Build:
     def check_apart(self) -> None:
         """Raise InputError where pictures written would be read as the source's own."""
         root = getattr(self.source, "root", None)
-        if root is None or self.config.format == "hdf5":
+        if root is None or self.config.format == "hdf5" or is_remote(self.out):
             return
         if self.out.resolve().is_relative_to(root.resolve()):
             raise InputError(f"{self.out} lies inside the source {root}; name an --out outside it")

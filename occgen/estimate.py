@@ -20,6 +20,7 @@ from .formats import open_format
 from .formats.hdf5 import shard_bytes
 from .manifest import MANIFEST
 from .sources import FaceRef, Source, configured_source
+from .storage import check_reachable, is_remote
 from .tasks import Plan, ShardTask, picture_size
 from .workshop import WorkOrder, narrow_library, open_workshop, work_order
 
@@ -54,8 +55,8 @@ class Estimate:
     """Pictures that were made in memory."""
     unusable: tuple[tuple[str, str], ...]
     """Key and reason of those among them that would be left out."""
-    free_bytes: int
-    """Room where the set would be made."""
+    free_bytes: int | None
+    """Room where the set would be made; None in object storage, where nobody tells."""
     standing_shards: int
     """Shards that stand in the folder already."""
     is_complete: bool
@@ -115,6 +116,7 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
     keys, reasons = ([] if found is None else found.tolist() for found in skipped)
     shards = open_format(config.format)
     out = config.out_path
+    check_reachable(out)
     return Estimate(
         name=config.name,
         out=str(out),
@@ -165,7 +167,9 @@ def _decoding(library: OccluderLibrary) -> float:
     return (time.perf_counter() - began) / len(some)
 
 
-def _free_bytes(out: Path) -> int:
+def _free_bytes(out: Path) -> int | None:
+    if is_remote(out):
+        return None
     folder = out.absolute()
     while not folder.is_dir():
         folder = folder.parent

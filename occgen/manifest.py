@@ -10,6 +10,7 @@ from typing import Any
 
 from .config import BuildConfig
 from .errors import InputError, ShardError
+from .storage import check_reachable, is_remote, read_object
 
 __all__ = [
     "MANIFEST",
@@ -87,6 +88,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         When the manifest is damaged: a single changed byte is found.
     """
     path = folder / MANIFEST
+    check_reachable(folder)
     if not folder.exists():
         raise InputError(f"{folder} does not exist")
     if not path.is_file():
@@ -94,7 +96,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         hint = "unfinished: run the same build again" if unfinished else "no build of occgen"
         raise InputError(f"{folder} has no {MANIFEST}; it is {hint}")
     try:
-        data = path.read_bytes()
+        data = read_object(path) if is_remote(path) else path.read_bytes()
         record = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"{path} is damaged ({error}); run occgen verify --repair") from error
@@ -114,6 +116,8 @@ def file_sha256(path: Path) -> str:
     ShardError
         When it is missing or cannot be read.
     """
+    if is_remote(path):
+        return hashlib.sha256(read_object(path)).hexdigest()
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,6 +21,7 @@ from .errors import DataError, InputError, ShardError
 from .formats.hdf5 import blob_position, open_hdf5, read_attributes, read_columns
 from .manifest import read_manifest
 from .patterns import PatternGrid
+from .storage import local_copy, set_path
 
 __all__ = ["Sample", "Shards", "open_shards"]
 
@@ -34,7 +35,8 @@ def open_shards(path: str | Path) -> "Shards":
     Parameters
     ----------
     path : str or Path
-        The folder ``occgen build`` wrote.
+        The folder ``occgen build`` wrote; or a URL such as ``s3://bucket/prefix``: its shards are
+        copied to ``$OCCGEN_CACHE`` (by default ``~/.cache/occgen``) as they are touched.
 
     Returns
     -------
@@ -74,7 +76,7 @@ class Shards(Sequence["Sample"]):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = set_path(path)
         self.manifest = read_manifest(self.path)
         if self.manifest["config"].get("format") != "hdf5":
             raise ShardError(
@@ -86,11 +88,12 @@ class Shards(Sequence["Sample"]):
         counts = [int(shard["images"]) for shard in self.manifest["shards"]]
         self._starts = [0, *itertools.accumulate(counts)]
         self._names = [str(shard["name"]) for shard in self.manifest["shards"]]
+        self._sums = [str(shard["sha256"]) for shard in self.manifest["shards"]]
         self._open: list[_Shard | None] = [None] * len(counts)
         self._grids: dict[int, PatternGrid] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+        return {"path": str(self.path)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"])  # type: ignore[misc]
@@ -126,11 +129,14 @@ class Shards(Sequence["Sample"]):
         """Return one shard, opened when first asked for."""
         shard = self._open[number]
         if shard is None:
-            shard = _Shard(self.path / self._names[number], number)
+            shard = _Shard(self.path / self._names[number], self._local(number), number)
             if shard.count != self._starts[number + 1] - self._starts[number]:
                 raise ShardError(f"{shard.path} does not hold as many faces as the manifest says")
             self._open[number] = shard
         return shard
+
+    def _local(self, number: int) -> Path:
+        return local_copy(self.path / self._names[number], self._sums[number])
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of the whole set, such as ``box`` or ``identity``.
@@ -151,7 +157,7 @@ class Shards(Sequence["Sample"]):
         """
         parts = []
         for number in range(len(self._names)):
-            with open_hdf5(self.path / self._names[number]) as file:
+            with open_hdf5(self._local(number)) as file:
                 if name not in file or name in _LATER or name.endswith("/offset"):
                     raise InputError(f"{self.path} has no column {name!r} with one row a face")
                 parts.append(read_columns(file, [name])[name])
@@ -184,9 +190,9 @@ class Shards(Sequence["Sample"]):
 class _Shard:
     """One mapped file with its columns."""
 
-    def __init__(self, path: Path, number: int) -> None:
+    def __init__(self, path: Path, local: Path, number: int) -> None:
         self.path, self.number = path, number
-        with open_hdf5(path) as file:
+        with open_hdf5(local) as file:
             attributes = read_attributes(file)
             self.height, self.width = int(attributes["height"]), int(attributes["width"])
             self.k, self.by = int(attributes["k"]), str(attributes["by"])
@@ -212,7 +218,7 @@ class _Shard:
         for name in ("box", "key", "identity", "category", "scale"):
             if len(self.columns[name]) != self.count:
                 raise ShardError(f"{path}: {name} does not have {self.count} rows")
-        with open(path, "rb") as raw:
+        with open(local, "rb") as raw:
             self.bytes = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
 
     def labels(self, shards: Shards, k: int | None, by: str | None) -> NDArray[np.int64]:

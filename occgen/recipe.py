@@ -27,6 +27,7 @@ from .manifest import build_digest, canonical, identity_of, installed_versions
 from .pool import WorkersLostError, run_tasks
 from .recipe_file import CHECKSUM_BYTES, Block, Recipe, checksum, pack_block, recipe_bytes
 from .sources import ListedSource, configured_source
+from .storage import is_remote
 from .tasks import Plan, ShardTask, picture_size
 from .workshop import WorkOrder, narrow_library, open_workshop, work_order
 
@@ -48,8 +49,10 @@ class _Part(NamedTuple):
 
 
 def recipe_path(config: BuildConfig) -> Path:
-    """Return where the recipe of a build is written: beside its output."""
+    """Return where the recipe of a build is written: beside its output, if that is a folder."""
     out = config.out_path
+    if is_remote(out):
+        return Path(f"{out.name}.recipe")
     return out.with_name(f"{out.name}.recipe")
 
 
@@ -291,7 +294,7 @@ def _check_sources(config: BuildConfig, recipe: Recipe, order: WorkOrder) -> Non
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([("key", "reason"), *wrong])
-    listing = config.out_path.with_name(f"{config.out_path.name}.differing.csv")
+    listing = recipe_path(config).with_suffix(".differing.csv")
     place = ""
     with contextlib.suppress(InputError):
         replacing_bytes(listing, text.getvalue().encode("utf-8", "backslashreplace"))

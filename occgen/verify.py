@@ -16,6 +16,7 @@ from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
 from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
+from .storage import set_path
 from .workshop import label_box
 
 __all__ = ["Finding", "verify"]
@@ -113,7 +114,7 @@ def _check_totals(manifest: dict[str, Any]) -> Iterator[Finding]:
 def _check_shard(
     folder: str, index: int, entry: dict[str, Any], config: dict[str, Any]
 ) -> list[Finding]:
-    path, name = Path(folder), entry["name"]
+    path, name = set_path(folder), entry["name"]
     shards = open_format(config["format"])
     findings: list[Finding] = []
     try:

@@ -14,6 +14,7 @@ from .config import BuildConfig
 from .errors import DataError, ShardError
 from .formats import StoredShard
 from .sources import ListedSource
+from .storage import set_path
 from .tasks import ShardTask, variant_key
 from .workshop import WorkOrder, Workshop, fit_image, open_workshop
 
@@ -78,7 +79,7 @@ def make_shard(order: WorkOrder, task: ShardTask) -> ShardReport:
     can be used by now.
     """
     shop = open_workshop(order)
-    out, scratch = Path(order.out), Path(order.scratch)
+    out, scratch = set_path(order.out), set_path(order.scratch)
     found = _standing(shop, out, task)
     if found is not None:
         return report_shard(task.index, *found, reused=True)

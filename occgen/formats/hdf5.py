@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..atomic import install_bytes
 from ..columns import Columns
 from ..errors import OccgenError, ShardError
 from ..manifest import file_sha256
+from ..storage import is_remote, read_object
 from .base import StoredShard
 
 __all__ = [
@@ -126,16 +126,25 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     ShardError
         When the file is missing, cannot be read, is not HDF5, or is damaged.
     """
-    if not path.is_file():
+    remote = is_remote(path)
+    if not remote and not path.is_file():
         raise ShardError(f"{path} is missing")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with _in_memory(path) if remote else h5py.File(path, "r", locking=False) as file:
             yield file
     except OccgenError:
         raise  # an InputError is a ValueError as well
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
         detail = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise ShardError(f"{path} is damaged or no shard of occgen ({detail})") from error
+
+
+def _in_memory(path: Path) -> h5py.File:
+    """Return an object of a store as an open file of its name."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(_BLOCK, False)
+    access.set_file_image(read_object(path))
+    return h5py.File(h5py.h5f.open(str(path).encode(), h5py.h5f.ACC_RDONLY, fapl=access))
 
 
 def read_attributes(file: h5py.File) -> dict[str, Any]:
@@ -198,7 +207,7 @@ def blob_position(file: h5py.File, name: str) -> tuple[int, int]:
         raise ShardError(f"{file.filename}: {name} is not a contiguous run of bytes")
     length = int(dataset.shape[0])
     start = dataset.id.get_offset()
-    if length and (start is None or start + length > os.path.getsize(file.filename)):
+    if length and (start is None or start + length > file.id.get_filesize()):
         raise ShardError(f"{file.filename}: {name} lies outside the file")
     return int(start or 0), length
 
@@ -212,7 +221,7 @@ def _read(file: h5py.File, name: str) -> NDArray[Any]:
     kind = dataset.dtype.kind
     if kind not in "iufS" or dataset.size > _MAX_ELEMENTS:
         raise ShardError(f"{file.filename}: {name} has type {dataset.dtype}, which no shard has")
-    if dataset.nbytes > os.path.getsize(file.filename):
+    if dataset.nbytes > file.id.get_filesize():
         raise ShardError(f"{file.filename}: {name} claims more bytes than the file has")
     return np.asarray(dataset[()])
 

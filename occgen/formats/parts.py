@@ -18,6 +18,7 @@ from ..atomic import install_bytes, make_folder
 from ..columns import Columns
 from ..errors import ShardError
 from ..manifest import file_sha256
+from ..storage import is_remote, read_object
 from .base import StoredShard
 from .hdf5 import open_hdf5, read_attributes, read_columns, shard_bytes
 
@@ -105,7 +106,7 @@ class PartsFormat:
         """Return the pictures of a shard from their file, checked by its checksum."""
         path = out / self.pictures_name(index)
         try:
-            data = path.read_bytes()
+            data = read_object(path) if is_remote(path) else path.read_bytes()
         except OSError as error:
             raise ShardError(f"{path} cannot be read ({error.strerror})") from error
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -125,7 +126,11 @@ class PartsFormat:
     def clear(self, out: Path) -> None:
         """Remove every file this format wrote."""
         for name in self.folders:
-            shutil.rmtree(out / name, ignore_errors=True)
+            if is_remote(out):
+                for path in list((out / name).glob("*")):
+                    path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(out / name, ignore_errors=True)
         for path in list(out.iterdir()):
             if self.owns(path.name):
                 path.unlink(missing_ok=True)
