@@ -28,9 +28,9 @@ from .manifest import (
 from .pool import WorkersLostError, run_tasks
 from .sources import ListedSource, Source, configured_source
 from .storage import check_reachable, is_remote
-from .summary import manifest_record
+from .summary import Totals, manifest_record
 from .tasks import Plan, picture_size
-from .worker import ShardReport, check_standing, make_shard
+from .worker import check_standing, make_shard
 from .workshop import WorkOrder, narrow_library, work_order
 
 __all__ = [
@@ -264,7 +264,7 @@ class _Build:
         while True:
             plan = Plan(self.source, self.config)
             try:
-                reports = self._gather(order, plan, on_progress)
+                totals = self._gather(order, plan, on_progress)
                 break
             except WorkersLostError as error:
                 before, standing = standing, len(self.format.indices(self.out))
@@ -275,8 +275,8 @@ class _Build:
                         "complete is kept: run the same command with fewer --jobs"
                     ) from error
                 _log.warning("a worker was lost (%s); its shard is made again", error)
-        self._check_none_beyond(len(reports))
-        skipped = [pair for report in reports for pair in report.skipped]
+        self._check_none_beyond(len(totals))
+        skipped = totals.skipped()
         self._write_skipped(skipped, scratch)
         if len(skipped) > self.config.max_skipped * plan.pictures:
             key, reason = skipped[0]
@@ -285,12 +285,12 @@ class _Build:
                 f"{reason}), more than --max-skipped {self.config.max_skipped:g} allows; all are "
                 f"named in {self.out / SKIPPED} and what was made is kept"
             )
-        extra = self._carry(scratch) + self.format.finish(self.out, scratch, len(reports))
+        extra = self._carry(scratch) + self.format.finish(self.out, scratch, len(totals))
         names = [*extra, *([SKIPPED] if (self.out / SKIPPED).exists() else [])]
         manifest = manifest_record(
             self.config,
             self.identity,
-            reports,
+            totals,
             plan,
             library=self.library,
             licence=self.source.licence,
@@ -299,36 +299,33 @@ class _Build:
         )
         install_bytes(self.out / MANIFEST, manifest_bytes(manifest), scratch)
         sync_folder(self.out)
-        return read_manifest(self.out), sum(report.reused for report in reports)
+        return read_manifest(self.out), totals.reused_shards
 
     def _gather(
         self,
         order: WorkOrder,
         plan: Plan,
         on_progress: Callable[[Progress], None] | None,
-    ) -> list[ShardReport]:
+    ) -> Totals:
         total = 0
         if on_progress is not None:
             total = min(self.source.count(), self.config.limit or 2**62) * self.config.variants
         began = time.monotonic()
-        reports: dict[int, ShardReport] = {}
-        images = reused = 0
+        totals = Totals()
         for report in run_tasks(make_shard, self.config, order, plan.tasks()):
-            reports[report.index] = report
-            images += report.images
-            reused += report.images * report.reused
+            totals.add(report)
             if on_progress is not None:
                 elapsed = time.monotonic() - began
                 on_progress(
                     Progress(
-                        images=images,
+                        images=totals.images,
                         total=total,
-                        shards=len(reports),
-                        reused=reused,
+                        shards=len(totals),
+                        reused=totals.reused_images,
                         elapsed_s=elapsed,
                     )
                 )
-        return [reports[index] for index in sorted(reports)]
+        return totals
 
     def _check_none_beyond(self, count: int) -> None:
         beyond = [index for index in self.format.indices(self.out) if index >= count]
