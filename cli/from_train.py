@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +147,15 @@ def main(out: Path | None, resume: bool, describe: bool, as_json: bool, **option
             validation=validation,
             options=run,
             resume=resume,
-            record={"data": data.to_dict()},
+            record={"data": data.to_dict(), "command": _command_line()},
             on_progress=on_progress,
         )
-    _tell(report, as_json)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun the first process speaks
+        _tell(report, as_json)
+
+
+def _command_line() -> str:
+    return shlex.join(["from-train", *sys.argv[1:]])
 
 
 def _config(options: dict[str, Any], recorded: Any) -> Any:

@@ -29,6 +29,8 @@ class Faces(Protocol):
 
     name: str
     """What it was opened from, for messages."""
+    licence: str
+    """What the pictures' owners ask, in a sentence."""
     identities: Int64
     """(N,), number of each picture's person in `identity_names`; -1 where unknown."""
     identity_names: tuple[str, ...]
@@ -78,7 +80,7 @@ class SourceFaces:
     boxes = None
 
     def __init__(self, source: Source, name: str) -> None:
-        self.name = name
+        self.name, self.licence = name, source.licence
         self._source = source
         numbers: dict[str, int] = {}
         identities: list[int] = []
@@ -131,7 +133,7 @@ class ShardFaces:
     """
 
     def __init__(self, shards: Shards, name: str) -> None:
-        self.name = name
+        self.name, self.licence = name, str(shards.manifest["source"].get("licence", ""))
         self._shards = shards
         numbers = shards.column("identity").astype(np.int64)
         names = shards.column("identity_name")
@@ -184,7 +186,8 @@ class HeldFaces:
 
     def __init__(self, faces: Faces, pictures: list[bytes]) -> None:
         self._faces = faces
-        self.name, self.identities = faces.name, faces.identities
+        self.name, self.licence = faces.name, faces.licence
+        self.identities = faces.identities
         self.identity_names = faces.identity_names
         lengths = [len(picture) for picture in pictures]
         self._starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)

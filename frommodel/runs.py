@@ -27,7 +27,7 @@ __all__ = [
 
 RECORD, STATE, LOG = "run.json", "state.pt", "log.csv"
 BEST, LAST = "best.safetensors", "last.safetensors"
-SKIPPED = "skipped.csv"
+SKIPPED, CARD = "skipped.csv", "card.md"
 _SCHEMA = 1
 
 

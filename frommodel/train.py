@@ -19,6 +19,7 @@ import torch
 from occgen import __version__
 from occgen.errors import CheckpointError, DataError, InputError
 
+from .card import model_card
 from .checkpoint import save
 from .config import TrainConfig
 from .loader import Batch, BatchMaker, batch_loader
@@ -26,6 +27,7 @@ from .mixture import Mixture
 from .ranks import Ranks, join_ranks
 from .runs import (
     BEST,
+    CARD,
     LAST,
     RECORD,
     SKIPPED,
@@ -170,7 +172,7 @@ def train(
         What to train on.
     out : Path
         The run's folder: ``best.safetensors`` and ``last.safetensors`` for `load`, ``log.csv``
-        with a row a step, ``run.json``, and ``state.pt`` to resume from.
+        with a row a step, ``run.json``, ``state.pt`` to resume from, and ``card.md`` at the end.
     validation : Mixture, optional
         Identities not trained on: pairs of them are scored every `validate_every` epochs.
     options : RunOptions, optional
@@ -290,6 +292,9 @@ class _Run:
             )
             while self.step < last:
                 self._one_step(batches, log, on_progress, began, first, last)
+        if self.ranks.is_first and self.step >= self.steps:
+            card = model_card(self.config, self._record(record), self.scores)
+            write_whole(self.out / CARD, lambda place: place.write_text(card, encoding="utf-8"))
         return self._report(self.step - first, began)
 
     def _one_step(
@@ -415,6 +420,7 @@ class _Run:
         return {
             "config": json.loads(self.config.to_json()),
             **record,
+            "licence": " ".join(dict.fromkeys(part.licence for part in self.mixture.parts)),
             "identities": self.mixture.num_identities,
             "images_per_epoch": self.per_epoch * self.config.batch_size,
             "steps": self.steps,

@@ -92,6 +92,10 @@ def test_a_run_leaves_weights_log_and_record(mixture, tmp_path):
     assert record["config"]["model"]["k"] == 3
     model = frommodel.load(tmp_path / "run")
     assert model.config == MODEL
+    card = (tmp_path / "run" / "card.md").read_text()
+    assert f"{train_on.num_identities} identities" in card
+    assert f"clean {report.scores.clean:.2%}" in card
+    assert "scale 1.0:0.5:5.0" in card
     again = train(
         config(epochs=2, batch_size=8),
         train_on,
@@ -291,6 +295,39 @@ def test_two_ranks_take_the_step_of_one(mixture, folder, tmp_path):
         assert torch.allclose(found["classifier_momentum"], own["classifier_momentum"], atol=1e-4)
         for name, tensor in own["momentum"].items():
             assert torch.allclose(found["momentum"][name], tensor, atol=1e-3, rtol=1e-3), name
+
+
+@pytest.mark.slow
+def test_two_ranks_share_a_run_and_go_on_with_it(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text("from occgen_cli.from_train import main\nmain()\n")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    program = [sys.executable, *torchrun, script]
+    model = ["--recipe", "from-compact", "--embedding-size", 8, "--k", 3, "--batch-size", 8]
+    start = [
+        "--data",
+        "demo",
+        "--root",
+        "10x4",
+        "--holdout",
+        0.4,
+        "--recipe",
+        "from-compact",
+        "--epochs",
+        2,
+    ]
+    run = ["--workers", 0, "--device", "cpu", "--out", tmp_path / "run", "--json"]
+    first = [*program, *start, *model, *run, "--stop-after", 2]
+    second = [*program, "--resume", *run]
+    for command, finished in ((first, False), (second, True)):
+        done = subprocess.run(
+            [str(part) for part in command], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert json.loads(done.stdout)["finished"] is finished
+    rows = curve(tmp_path / "run")
+    assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1))
+    assert rows[-1][-1]
 
 
 @pytest.mark.parametrize(
