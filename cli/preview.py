@@ -21,7 +21,7 @@ __all__ = ["preview_command"]
 @click.option("--columns", type=click.IntRange(1, 50), default=8, show_default=True)
 @click.option("--plain", is_flag=True, help="Draw no box, mask or label.")
 def preview_command(path: Path, out: Path | None, count: int, columns: int, plain: bool) -> None:
-    """Draw a contact sheet of a finished set, a data set's or occluders' folder, or of 'demo'."""
+    """Draw a contact sheet of a finished set, a data set, occluders' folder, or of 'demo'."""
     import numpy as np
 
     from occgen import preview
@@ -29,7 +29,7 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
     from occgen.codec import encoder
     from occgen.manifest import MANIFEST, read_manifest
     from occgen.reader import open_shards
-    from occgen.sources import open_source
+    from occgen.sources import guess_dataset, open_source
     from occluders.directory import is_library, open_library
 
     target = out or Path(f"{path.name or 'set'}-preview.png")
@@ -52,12 +52,12 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
             f"{facts['images']} images of {facts['identities']} identities; mean coverage of "
             f"occluded ones: box {facts['box_coverage']:.1%}, mask {facts['mask_coverage']:.1%}"
         )
-    elif path.is_dir() or str(path) == "demo":
-        dataset, root = ("folder", str(path)) if path.is_dir() else ("demo", None)
+    elif path.exists() or str(path) == "demo":
+        dataset, root = (guess_dataset(path), str(path)) if path.exists() else ("demo", None)
         tiles, plain = preview.tiles_of_source(open_source(dataset, root), count), True
         title = path.name
     else:
-        raise InputError(f"{path} is no finished set, no folder of pictures, and not 'demo'")
+        raise InputError(f"{path} is no finished set, no data set, and not 'demo'")
     if target.suffix.lower() == ".html":
         data = preview.html_page(tiles, title, notes, draw=not plain).encode("utf-8")
     else:

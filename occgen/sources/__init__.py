@@ -133,7 +133,8 @@ def guess_dataset(path: Path) -> str:
             return "rec"
         if any(path.glob("*.tar")) or find_parquet(path):
             return "shards"
-        return "bin" if any(path.glob("*.bin")) else "folder"
+        only_bins = any(path.glob("*.bin")) and not any(entry.is_dir() for entry in path.iterdir())
+        return "bin" if only_bins else "folder"
     kinds = {".rec": "rec", ".bin": "bin", ".tar": "shards", ".parquet": "shards"}
     kinds |= dict.fromkeys((".csv", ".jsonl", ".lst"), "folder")
     if path.suffix not in kinds:

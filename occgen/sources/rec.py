@@ -1,5 +1,6 @@
 """InsightFace training sets: ``train.rec`` with ``train.idx`` and ``property``, never unpacked."""
 
+import logging
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,9 @@ from .base import FaceRef
 
 __all__ = ["RecSource", "find_rec"]
 
+_log = logging.getLogger(__name__)
 _LOST = "damaged/byte-"
+_ROUNDING = 64  # numbers are float32 in the list: so far off at most, up to 2^30 records
 _NO_LABEL = "no-label"
 
 
@@ -82,6 +85,16 @@ class RecSource:
             return None
         first, last = record.labels[:2]
         if not (1 <= first <= last < 1 << 53 and first == int(first) and last == int(last)):
+            return None
+        lines = len(self._index)
+        if last > lines + _ROUNDING:
+            problem = (
+                f"{self.root}: record 0 lists records up to {int(last) - 1}, and the index has "
+                f"{lines} lines: it was cut short, or record 0 is damaged"
+            )
+            if self.on_error != "skip":
+                raise DataError(f"{problem}; --on-error skip reads what the index names")
+            _log.warning("%s; what the index names is read", problem)
             return None
         return self._exact(int(first)), int(last)
 
@@ -222,7 +235,8 @@ class RecSource:
         return {}
 
     def check(self) -> None:
-        """Raise DataError where the file is shorter than its index says."""
+        """Raise DataError where file, index and list of identities do not go together."""
+        _ = self._listing
         number, offset = self._index.last
         if offset >= self._file.size and self.on_error != "skip":
             raise DataError(

@@ -1,6 +1,7 @@
 """`occgen label-patterns`: sets, CSV files and folders of masks."""
 
 import csv
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,11 @@ def test_missing_data_are_told(tmp_path: Path, config: BuildConfig) -> None:
     unfinished = run(config.out)
     assert unfinished.exit_code == 2
     assert "unfinished: run the same build again" in unfinished.stderr
+
+
+def test_a_set_of_another_format_is_told_what_to_do(config: BuildConfig) -> None:
+    build(dataclasses.replace(config, format="rec"))
+    result = run(config.out)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert f"occgen convert {config.out} OUT --format hdf5" in result.stderr

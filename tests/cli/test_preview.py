@@ -70,7 +70,7 @@ def test_a_folder_and_drawn_faces_are_shown(face_tree: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["nowhere"], 2, "nowhere is no finished set, no folder of pictures, and not 'demo'"),
+        (["nowhere"], 2, "nowhere is no finished set, no data set, and not 'demo'"),
         (["."], 2, "holds no pictures"),
         (["demo", "--out", "x.gif"], 2, "--out must end in .png or .html, got x.gif"),
         (["demo", "--out", "gone/x.png"], 2, "gone/x.png cannot be written (No such file"),

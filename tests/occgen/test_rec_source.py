@@ -1,5 +1,6 @@
 """InsightFace training sets as their own tools write them: listed, flat, shuffled, cut, damaged."""
 
+import contextlib
 import csv
 import tracemalloc
 from collections.abc import Generator
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from occgen_cli.main import main
 
-from occgen import BuildConfig, DataError, InputError, build, open_shards
+from occgen import BuildConfig, DataError, InputError, OccgenError, build, open_shards
 from occgen.record_index import RecordIndex
 from occgen.recordio import frame_record, pack_record
 from occgen.sources import open_source
@@ -159,6 +160,20 @@ def test_a_file_cut_short_is_named(tmp_path: Path, images: list[tuple[int, bytes
     assert "lies beyond the 30000 bytes" in bad[-1]
 
 
+def test_an_index_cut_short_is_named(tmp_path: Path, images: list[tuple[int, bytes]]) -> None:
+    root = write_rec(tmp_path / "rec", sorted(listed(images)))
+    lines = (root / "train.idx").read_text().splitlines(True)
+    (root / "train.idx").write_text("".join(lines[:10]))
+    far = pack_record([1000.0, 1100.0], 0)
+    data = (root / "train.rec").read_bytes()
+    (root / "train.rec").write_bytes(frame_record(far) + data[len(frame_record(far)) :])
+    with pytest.raises(DataError, match="record 0 lists records up to 1099, and the index has 10"):
+        open_source("rec", str(root)).check()
+    source = open_source("rec", str(root), on_error="skip")
+    source.check()
+    assert [ref.identity for ref in source.refs()] == [str(label) for label, _ in images[:9]]
+
+
 def test_a_wrong_record_is_left_out_of_a_build(
     tmp_path: Path, images: list[tuple[int, bytes]]
 ) -> None:
@@ -267,3 +282,23 @@ def _writer(folder: Path) -> Generator[None, bytes, None]:
             index.write(f"{number}\t{data.tell()}\n")
             data.write(frame_record(payload))
             number += 1
+
+
+@given(st.data())
+def test_changed_bytes_are_refused_or_lose_nothing(scratch: Path, data: st.DataObject) -> None:
+    images = [(0, b"one"), (0, b"two" * 9), (1, b"three"), (2, b"four")]
+    root = write_rec(scratch.parent / "rec", listed(images))
+    for name in ("train.rec", "train.idx"):
+        whole = bytearray((root / name).read_bytes())
+        for _ in range(data.draw(st.integers(0, 3))):
+            whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        (root / name).write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    on_error = data.draw(st.sampled_from(["stop", "skip"]))
+    with contextlib.suppress(OccgenError):
+        source = open_source("rec", str(root), on_error=on_error)
+        source.check()
+        keys = [ref.key for ref in source.refs()]
+        assert len(keys) < 100
+        for key in keys:
+            with contextlib.suppress(OccgenError):
+                source.read(key)
