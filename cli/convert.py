@@ -26,7 +26,7 @@ __all__ = ["convert_command"]
     type=click.IntRange(1),
     default=4096,
     show_default=True,
-    help="Of a data set; a finished set keeps its shards.",
+    help="Faces a shard, of a data set; a finished set keeps its shards.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pictures of a data set.")
 @click.option(

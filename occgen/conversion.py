@@ -105,6 +105,8 @@ def convert(
         raise InputError(f"{path} cannot be converted into itself; name another folder")
     if not (path / MANIFEST).is_file():
         return build(config, on_progress)
+    if config.limit is not None:
+        raise InputError(f"{path} is a finished set, which is converted whole; leave out the limit")
     return _SetConversion(path, config).run(on_progress)
 
 

@@ -16,6 +16,7 @@ from occgen_cli.main import main
 from occgen import BuildConfig, InputError, ShardError, build, open_shards
 from occgen.conversion import convert, plain_config
 from occgen.labelling import label_build
+from occgen.repair import repair
 from occgen.sources import open_source
 from occgen.verification_bin import write_verification_bin
 from occgen.verify import verify
@@ -208,6 +209,25 @@ def test_a_bin_keeps_its_pairs(tmp_path: Path, face_bytes: dict[str, bytes]) -> 
     ).read_bytes()
 
 
+@pytest.mark.parametrize("form", OTHERS)
+def test_what_is_broken_in_a_converted_set_is_repaired(
+    face_tree: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / "out"
+    digest = to(face_tree, out, form, shard_size=7).digest
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for path in sorted(before):
+        if path.suffix not in (".tar", ".parquet", ".rec", ".jpg", ".h5"):
+            continue
+        path.write_bytes(before[path][:-3])
+        assert verify(out, jobs=1)
+        assert repair(out, jobs=1).digest == digest
+        assert verify(out, jobs=1) == []
+        found = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        assert found == before
+        break
+
+
 def test_an_interrupted_conversion_goes_on(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +282,8 @@ def test_wrong_usage_is_told(made: Path, tmp_path: Path) -> None:
     path = made / "hdf5"
     with pytest.raises(InputError, match="is of the format hdf5 already"):
         to(path, tmp_path / "out", "hdf5")
+    with pytest.raises(InputError, match="converted whole; leave out the limit"):
+        to(path, tmp_path / "out", "rec", limit=3)
     with pytest.raises(InputError, match="into itself"):
         to(path, path, "rec")
     (tmp_path / "notes.txt").write_text("x")
