@@ -2,7 +2,8 @@
 
 Reading: bytes of every picture through a source, over ``read()`` of the same pictures in a folder,
 and over one plain read of the container's own bytes. Writing: ``occgen convert`` of a finished set,
-over writing and syncing its bytes into one file. All in turn, in one process, several rounds:
+over writing and syncing its bytes into one file. Processor time, all in turn, in one process,
+several rounds:
 
     python benchmarks/format_rate.py --root ../shared/data/faces/lfw
 
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from occgen.codec import decode_image
 from occgen.conversion import convert, plain_config
 from occgen.recordio import frame_record, pack_record
 from occgen.sources import open_source
@@ -32,10 +34,10 @@ FORMS = ("hdf5", "folder", "webdataset", "rec", "parquet")
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    began = time.perf_counter()
+    """Return the processor's time a call takes: the machine may be shared."""
+    began = time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def repeated(root: Path, target: Path, repeat: int) -> None:
@@ -64,6 +66,11 @@ def read_files(paths: list[Path]) -> int:
         with open(path, "rb", buffering=0) as file:
             total += len(file.read())
     return total
+
+
+def decode_files(paths: list[Path]) -> int:
+    """Return the pixels of files, each read and decoded."""
+    return sum(decode_image(path.read_bytes()).size for path in paths)
 
 
 def write_plain(sources: list[Path], target: Path) -> None:
@@ -172,6 +179,7 @@ def show_rates(root: Path, repeat: int, rounds: int) -> None:
         readers |= {"bin": ("bin", work / "pairs.bin")}
         os.environ["XDG_CACHE_HOME"] = str(work / "cache")
         reading: dict[str, list[float]] = {name: [] for name in readers}
+        reading["read and decoded, for comparison"] = []
         writing: dict[str, list[float]] = {form: [] for form in FORMS if form != "hdf5"}
         writing["hdf5"] = []
         rates = []
@@ -182,8 +190,10 @@ def show_rates(root: Path, repeat: int, rounds: int) -> None:
                 took = seconds(lambda d=dataset, p=path: read_source(d, p))  # type: ignore[misc]
                 if number:  # the first round fills the page cache
                     reading[name].append(floor / took)
+            decoded = seconds(lambda: decode_files(files))
             if number:
                 rates.append(len(files) / floor)
+                reading["read and decoded, for comparison"].append(floor / decoded)
             plain = seconds(lambda: write_plain(files, work / "plain"))
             for form, ratios in writing.items():
                 origin = sets["hdf5" if form != "hdf5" else "rec"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..verification_bin import VerificationPairs, read_verification_bin
 from .base import FaceRef
@@ -24,7 +25,7 @@ class BinSource:
     """
 
     dataset = "bin"
-    licence = "as the data set it was packed from has it (LFW, CFP, AgeDB and so on: research)."
+    licence = CATALOG["bin"].licence
 
     def __init__(self, root: Path) -> None:
         if root.is_dir():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..codec import encoder
 from ..demo import DemoFaces
 from ..errors import DataError, InputError
@@ -35,7 +36,7 @@ class DemoSource:
     """
 
     dataset = "demo"
-    licence = "CC0: drawn by occgen from parameters, shows nobody."
+    licence = CATALOG["demo"].licence
 
     def __init__(self, identities: int = 250, images: int = 4, seed: int = 0) -> None:
         self._faces = DemoFaces(

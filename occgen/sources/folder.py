@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..errors import DataError
 from ..landmarks import LandmarkTable
 from .base import FaceRef
@@ -38,7 +39,7 @@ class FolderSource:
     """
 
     dataset = "folder"
-    licence = "as its owner has it: the pictures' rights and consents are the user's to know."
+    licence = CATALOG["folder"].licence
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+from ..catalog import CATALOG
 from ..codec import read_size
 from ..errors import DataError, InputError
 from .folder import FolderSource
@@ -20,7 +21,7 @@ class LfwSource(FolderSource):
     """
 
     dataset = "lfw"
-    licence = "LFW is for research; the photographs belong to their news agencies."
+    licence = CATALOG["lfw"].licence
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..unpickling import load_plain
 from .base import FaceRef
@@ -41,7 +42,7 @@ class LmdbSource:
     """
 
     dataset = "webface"
-    licence = "as its owner has it: the pictures' rights and consents are the user's to know."
+    licence = CATALOG["webface"].licence
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..formats.parquet import import_parquet
 from .base import FaceRef
@@ -41,7 +42,7 @@ class ParquetSource:
     """
 
     dataset = "shards"
-    licence = "as its owner has it: the pictures' rights and consents are the user's to know."
+    licence = CATALOG["shards"].licence
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..record_index import RecordIndex, scanned_index
 from ..recordio import Record, RecordFile, unpack_record
@@ -59,7 +60,7 @@ class RecSource:
     """
 
     dataset = "rec"
-    licence = "as its owner has it; most web-collected training sets are for research alone."
+    licence = CATALOG["rec"].licence
 
     def __init__(self, root: Path, on_error: str = "stop") -> None:
         self.root = find_rec(root)

@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..tar_members import list_members
 from .base import FaceRef
@@ -39,7 +40,7 @@ class TarSource:
     """
 
     dataset = "shards"
-    licence = "as its owner has it: the pictures' rights and consents are the user's to know."
+    licence = CATALOG["shards"].licence
 
     def __init__(self, root: Path) -> None:
         self.root = root
