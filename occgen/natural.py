@@ -44,7 +44,7 @@ _SKIN_LUMA = sum(a * b for a, b in zip(_SKIN, _WEIGHTS, strict=True))
 _CHIN_DARKER = -0.30
 _BLURS = ((0.185, 0.4), (0.14, 0.6), (0.10, 0.8), (0.08, 1.0), (0.0, 1.25))
 _HUES = (5, 5)  # pixels over which hues are blurred, with whatever blur
-_GRAIN = 0.27  # of the noise for a mean Laplacian of 1 where skin is smooth
+_GRAIN = 0.36  # of the noise for a mean Laplacian of 1 where skin is smooth
 _NOISES = (0.0, 1.0, 2.0, 3.0, 4.5, 6.5)
 _TONES = 0.94, 8  # black and white of a photograph are not those of a rendering
 _MARGIN = 8  # pixels around the box that a shadow and a blur may reach
