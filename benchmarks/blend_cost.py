@@ -23,7 +23,9 @@ from occluders import OccluderLibrary, bundled
 _BLENDS = ("opaque", "alpha", "natural")
 
 
-def blending(root: Path, library: OccluderLibrary, placement: str, faces: int) -> dict[str, float]:
+def blending(
+    root: Path, library: OccluderLibrary, placement: str, scale: str, faces: int
+) -> dict[str, float]:
     """Return seconds of processor time for pasting and masking faces, by blend."""
     source = FolderSource(root)
     keys = [ref.key for _, ref in zip(range(faces), source.refs(), strict=False)]
@@ -31,7 +33,7 @@ def blending(root: Path, library: OccluderLibrary, placement: str, faces: int) -
     points = [
         source.landmarks(key, *image.shape[:2]) for key, image in zip(keys, images, strict=True)
     ]
-    config = BuildConfig(dataset="folder", scale=2.0, placement=placement)
+    config = BuildConfig(dataset="folder", scale=scale, placement=placement)
     placed = [
         draw_placements(library, config, key, *image.shape[:2], landmarks)
         for key, image, landmarks in zip(keys, images, points, strict=True)
@@ -47,7 +49,7 @@ def blending(root: Path, library: OccluderLibrary, placement: str, faces: int) -
     return took
 
 
-def building(root: Path, folder: Path, placement: str) -> dict[str, float]:
+def building(root: Path, folder: Path, placement: str, scale: str) -> dict[str, float]:
     """Return seconds of processor time for a whole build, by blend."""
     took = {}
     for blend in _BLENDS:
@@ -58,7 +60,7 @@ def building(root: Path, folder: Path, placement: str) -> dict[str, float]:
                 dataset="folder",
                 root=str(root),
                 out=str(out),
-                scale=2.0,
+                scale=scale,
                 placement=placement,
                 blend=blend,
                 jobs=1,
@@ -79,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", default="2.0", help="of random placement")
     parser.add_argument("--faces", type=int, default=1000, help="for blending alone")
     options = parser.parse_args()
     library = bundled()
@@ -86,11 +89,13 @@ def main() -> None:
     print("| --- | --- | --- | --- |")
     for placement in ("random", "landmarks"):
         alone = [
-            blending(options.root, library, placement, options.faces) for _ in range(options.rounds)
+            blending(options.root, library, placement, options.scale, options.faces)
+            for _ in range(options.rounds)
         ]
         with tempfile.TemporaryDirectory() as name:
             whole = [
-                building(options.root, Path(name), placement) for _ in range(options.rounds + 1)
+                building(options.root, Path(name), placement, options.scale)
+                for _ in range(options.rounds + 1)
             ][1:]  # the first round fills the page cache
         for title, rounds in (("a build", whole), ("blending alone", alone)):
             show(
