@@ -35,8 +35,8 @@ class TableSource(FolderSource):
     ----------
     path : Path
         A CSV with a header, or JSON lines: pictures by `image`, `file_name`, `file`, `path`, from
-        the list's folder; identities by `identity_name`, `identity`, `label`, `class`. Or a
-        ``.lst``: 1, path and label, with tabs between.
+        the list's folder; identities by `identity_name`, `identity`, `label`, `class`, else the
+        first folder of the path. Or a ``.lst``: 1, path and label, with tabs between.
     """
 
     dataset = "folder"
@@ -60,8 +60,9 @@ class TableSource(FolderSource):
             key = record.get(picture)
             if not isinstance(key, str) or not key:
                 raise DataError(f"{self.table}: line {line} names no picture")
-            name = record.get(identity) if identity else None
-            yield FaceRef(self._inside(key, line), "" if name in (None, -1, "-1") else str(name))
+            key = self._inside(key, line)
+            name = record.get(identity) if identity else key.rpartition("/")[0].partition("/")[0]
+            yield FaceRef(key, "" if name in (None, -1, "-1") else str(name))
 
     def _inside(self, key: str, line: int) -> str:
         path = Path(key)

@@ -222,6 +222,12 @@ def test_a_list_that_names_no_pictures_is_no_list(face_tree: Path) -> None:
     assert len(list(open_source("folder", str(face_tree)).refs())) == 18
 
 
+def test_a_list_without_identities_takes_the_folders(face_tree: Path) -> None:
+    (face_tree / "metadata.csv").write_text("file_name,text\nperson1/0.jpg,x\nperson0/1.jpg,y\n")
+    refs = list(open_source("folder", str(face_tree)).refs())
+    assert refs == [("person1/0.jpg", "person1"), ("person0/1.jpg", "person0")]
+
+
 def test_a_missing_picture_of_a_list_is_skipped_and_named(face_tree: Path, tmp_path: Path) -> None:
     lines = ["image,label", "person0/0.jpg,a", "person0/none.jpg,a", "person1/0.jpg,b"]
     (face_tree / "labels.csv").write_text("\n".join(lines) + "\n")
