@@ -41,16 +41,16 @@ def preview_command(path: Path, out: Path | None, count: int, columns: int, plai
         return
     notes: list[str] = []
     manifest = read_manifest(path) if (path / MANIFEST).is_file() else {}
-    if manifest and manifest["config"]["format"] != "hdf5":
-        source, plain = open_source("shards", str(path)), True
-        tiles, title = preview.tiles_of_source(source, count), str(manifest["name"])
-    elif manifest:
-        shards = open_shards(path)
-        tiles, title = preview.tiles_of_set(shards, count), str(shards.manifest["name"])
-        facts = shards.manifest
+    if manifest:
+        if manifest["config"]["format"] == "hdf5":
+            tiles = preview.tiles_of_set(open_shards(path), count)
+        else:
+            tiles = preview.tiles_of_faces(open_source("shards", str(path)), count)
+        title = str(manifest["name"])
         notes.append(
-            f"{facts['images']} images of {facts['identities']} identities; mean coverage of "
-            f"occluded ones: box {facts['box_coverage']:.1%}, mask {facts['mask_coverage']:.1%}"
+            f"{manifest['images']} images of {manifest['identities']} identities; mean coverage of "
+            f"occluded ones: box {manifest['box_coverage']:.1%}, "
+            f"mask {manifest['mask_coverage']:.1%}"
         )
     elif path.exists() or str(path) == "demo":
         dataset, root = (guess_dataset(path), str(path)) if path.exists() else ("demo", None)

@@ -14,8 +14,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .codec import decode_image, encoder
 from .errors import DataError, InputError
+from .patterns import PatternGrid
 
-__all__ = ["Tile", "contact_sheet", "font", "html_page", "tiles_of_set", "tiles_of_source"]
+__all__ = [
+    "Tile",
+    "contact_sheet",
+    "font",
+    "html_page",
+    "tiles_of_faces",
+    "tiles_of_set",
+    "tiles_of_source",
+]
 
 _PAPER = (250, 250, 248)
 _INK = (38, 40, 44)
@@ -69,6 +78,40 @@ def tiles_of_set(shards: Any, count: int) -> list[Tile]:
                 lines=(sample.category.replace("_", " ") + scale, facts, sample.key),
                 box=sample.box if sample.category != "clean" else None,
                 mask=sample.mask if sample.category != "clean" else None,
+                pattern=tuple(boxes[label].tolist()) if label else None,
+            )
+        )
+    return tiles
+
+
+def tiles_of_faces(source: Any, count: int) -> list[Tile]:
+    """Return tiles of faces spread evenly over a finished set of any format.
+
+    Parameters
+    ----------
+    source : SetSource
+    count : int
+        At most.
+    """
+    keys = [ref.key for ref in source.refs()]
+    if not keys:
+        raise InputError(f"{source.root} holds no images")
+    picked = np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int))
+    config = source.manifest["config"]
+    k, name = int(config["k"]), f"k{config['k']}{'_mask' if config['by'] == 'mask' else ''}"
+    boxes = PatternGrid(k, source.manifest["height"], source.manifest["width"]).boxes
+    tiles = []
+    for key in (keys[index] for index in picked.tolist()):
+        face, mask = source.face(key)
+        label, is_clean = face["patterns"][name], face["category"] == "clean"
+        scale = "" if face["scale"] is None else f" x{face['scale']:g}"
+        facts = f"label {label}   box {face['coverage']:.0%}   mask {face['mask_coverage']:.0%}"
+        tiles.append(
+            Tile(
+                image=decode_image(source.read(key)),
+                lines=(face["category"].replace("_", " ") + scale, facts, key),
+                box=None if is_clean else tuple(face["box"]),
+                mask=None if is_clean else mask,
                 pattern=tuple(boxes[label].tolist()) if label else None,
             )
         )

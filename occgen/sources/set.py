@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import decode_image
 from ..columns import Columns
 from ..errors import DataError, ShardError
 from ..formats import open_format
+from ..formats.rows import Rows
 from ..manifest import read_manifest
 from .base import FaceRef
 
@@ -42,6 +45,8 @@ class SetSource:
         self._rows: dict[str, int] = {}
         self._columns: Columns = {}
         self._offsets: list[int] = []
+        self._attributes: dict[str, Any] = {}
+        self._faces: Rows | None = None
 
     def refs(self) -> Iterator[FaceRef]:
         """Yield every picture once, in the order of the set."""
@@ -79,12 +84,29 @@ class SetSource:
 
     def _turn_to(self, index: int) -> None:
         try:
-            columns, _ = self._format.read(self.root, index)
+            columns, self._attributes = self._format.read(self.root, index)
         except ShardError as error:
             raise DataError(str(error)) from error
-        self._columns, self._index = columns, index
+        self._columns, self._index, self._faces = columns, index, None
         self._offsets = columns["image/offset"].tolist()
         self._rows = {key.decode(): row for row, key in enumerate(columns["key"].tolist())}
+
+    def face(self, key: str) -> tuple[dict[str, Any], NDArray[np.bool_] | None]:
+        """Return all that is known of a face, and its mask where masks are kept.
+
+        Returns
+        -------
+        dict
+            As the JSON beside a picture in a tar has it: box, category, scale, patterns and so on.
+        ndarray of bool, shape (H, W), or None
+        """
+        row = self._find(key)
+        if self._faces is None:
+            self._faces = Rows(self._columns, self._attributes)
+        record = self._faces.record(row)
+        if not self._faces.has_masks:
+            return record, None
+        return record, decode_image(self._faces.mask_png(row))[:, :, 0] > 0
 
     def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return the five points the set knows of a picture, float32 of shape (5, 2), or None."""

@@ -95,3 +95,21 @@ def test_a_damaged_set_is_told(face_tree: Path) -> None:
     assert "shard-00000.h5 is damaged" in result.stderr
     (out / "manifest.json").write_bytes(b"{}")
     assert run(out).exit_code == 1
+
+
+@pytest.mark.parametrize("form", ["folder", "webdataset", "rec", "parquet"])
+def test_a_set_looks_the_same_in_every_format(face_tree: Path, form: str) -> None:
+    for name in ("hdf5", form):
+        config = BuildConfig(
+            dataset="folder",
+            root=str(face_tree),
+            out=name,
+            scale=2.0,
+            clean_fraction=0.3,
+            by="mask",
+            jobs=1,
+            format=name,
+        )
+        build(config)
+        assert run(name, "--out", f"{name}.png", "--count", "9").exit_code == 0
+    assert Path(f"{form}.png").read_bytes() == Path("hdf5.png").read_bytes()
