@@ -173,6 +173,7 @@ class OccludedFaceStream(IterableDataset[dict[str, Any]]):
             raise InputError(f"window must be >= 1, got {window}")
         self.shuffle, self.seed, self.window, self.equal = shuffle, seed, window, equal
         self._counts = [int(entry["images"]) for entry in self.shards.manifest["shards"]]
+        self._firsts = np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
         self._epoch = torch.tensor(0).share_memory_()  # workers that live on see it change
 
     @property
@@ -197,10 +198,11 @@ class OccludedFaceStream(IterableDataset[dict[str, Any]]):
         for window in self._windows(first + start, first + stop, int(self._epoch)):
             for index in window.tolist():
                 yield self._items.item(self.shards[index])
+            for shard in np.unique(np.searchsorted(self._firsts, window, "right") - 1).tolist():
+                self.shards.forget(shard)  # a pass over millions holds one window's shards
 
     def _windows(self, start: int, stop: int, epoch: int) -> Iterator[Int64]:
         """Yield numbers of faces, from one place of an epoch's order to another, in windows."""
-        firsts = np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
         order = np.arange(len(self._counts))
         if self.shuffle:
             rng = Stream(self.seed, f"epoch {epoch}", "shards").generator()
@@ -214,7 +216,7 @@ class OccludedFaceStream(IterableDataset[dict[str, Any]]):
             while low < high:
                 taken = min(high - low, self.window - waiting)
                 rows = self._rows(shard, epoch)[low : low + taken]
-                parts.append(rows + firsts[shard])
+                parts.append(rows + self._firsts[shard])
                 low, waiting = low + taken, waiting + taken
                 if waiting == self.window:
                     yield self._mixed(parts, f"{epoch} {start} {number}")

@@ -56,7 +56,7 @@ class OnnxModel:
         options.intra_op_num_threads = threads or 0
         try:
             self._session = onnxruntime.InferenceSession(
-                file.read_bytes(), options, providers=onnxruntime.get_available_providers()
+                str(file), options, providers=onnxruntime.get_available_providers()
             )
         except Exception as error:  # the runtime's own classes, one a cause
             reason = (str(error).splitlines() or [""])[0][:120]

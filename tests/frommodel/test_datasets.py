@@ -129,6 +129,7 @@ def test_streams_of_any_number_of_ranks(made: Path, window: int, shuffle: bool) 
             )
             parts.append([item["key"] for item in stream])
             assert len(parts[-1]) == len(stream)
+            assert set(stream.shards._open) == {None}  # none is held after its window
         assert sorted(itertools.chain.from_iterable(parts)) == whole
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
         if not shuffle:

@@ -129,6 +129,16 @@ def test_two_iterations_at_once_do_not_disturb_each_other(shards: Shards) -> Non
     assert first == [(sample.key, sample.key) for sample in shards]
 
 
+def test_a_pass_over_it_holds_no_shard(made: Path) -> None:
+    shards = open_shards(made)
+    first = shards[0]
+    keys = [sample.key for sample in shards]
+    assert [shard is None for shard in shards._open] == [False, *[True] * (len(shards._open) - 1)]
+    shards.forget(0)
+    assert first.image.any()
+    assert shards[0].key == first.key == keys[0]
+
+
 def test_columns_of_the_whole_set(shards: Shards) -> None:
     assert shards.column("box").tolist() == [list(sample.box) for sample in shards]
     assert shards.column("identity").tolist() == [sample.identity for sample in shards]

@@ -149,7 +149,7 @@ def test_killed_in_the_middle_it_goes_on(face_tree: Path, tmp_path: Path, url: s
     script = tmp_path / "job.py"
     script.write_text(_BUILD, encoding="utf-8")
     command = [sys.executable, str(script), str(face_tree)]
-    with subprocess.Popen([*command, url, "1"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, url, "2"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line == "SHARD 3\n":
