@@ -59,14 +59,14 @@ class RecFormat(PartsFormat):
         return list(_records(out / _REC, offsets[index], len(columns["key"])))
 
     def finish(self, out: Path, scratch: Path, count: int) -> list[str]:
-        """Put all pictures into one file; return the names of what InsightFace reads."""
+        """Put all pictures into one file; return the names of all that was written."""
         left = [out / self.pictures_name(index) for index in range(count)]
         alone = [path for path in left if path.is_file()]
         if alone or len(_offsets(out)) != count:
             self._merge(out, scratch, count)
             for path in alone:
                 path.unlink()
-        return [_REC, _IDX, _LST, _PROPERTY]
+        return [_REC, _IDX, _LST, _PROPERTY, _WHERE]
 
     def _merge(self, out: Path, scratch: Path, count: int) -> None:
         temporary = {name: scratch / f"merged-{name}" for name in (_REC, _IDX, _LST)}
