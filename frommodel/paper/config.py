@@ -1,0 +1,89 @@
+"""What `from-paper` was asked for: frozen, checked when made, handed to worker processes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from occgen.errors import InputError
+
+from ..config import _JsonConfig
+from .presets import Preset, find_preset
+from .tables import choose_tables
+
+__all__ = ["PaperConfig"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaperConfig(_JsonConfig):
+    """The question: which tables, from which data, over how many seeds.
+
+    Parameters
+    ----------
+    preset : str
+        A key of `presets.PRESETS`.
+    out : str
+        Folder of everything that is made: data trees, runs, tests, tables, figures, page.
+    tables : str or None
+        Such as ``3,5,library``; None is all.
+    runs : str or None
+        Only these experiments, such as ``baseline,from``; None is what the tables need.
+    seeds : int
+        Trainings of each, of seeds `seed`, `seed` + 1 and so on.
+    seed : int
+        The first; data splits and pairs hang on 100 whatever it is.
+    root : str or None
+        Of ``real``: a folder with ``lfw`` and ``celeba``. Of ``full``: one with ``webface``,
+        ``lfw``, ``mf1``; None is ``$OCCGEN_DATA``.
+    cutouts : str or None
+        A folder of real occluders with mattes.
+    models : str or None
+        A folder of models to test beside ours: authors' checkpoints, safetensors, ONNX.
+    parallel : int
+        Trainings and tests at a time, with one thread each where more than one.
+    """
+
+    preset: str = "demo"
+    out: str
+    tables: str | None = None
+    runs: str | None = None
+    seeds: int = 1
+    seed: int = 100
+    root: str | None = None
+    cutouts: str | None = None
+    models: str | None = None
+    parallel: int = 1
+
+    def __post_init__(self) -> None:
+        find_preset(self.preset)
+        choose_tables(self.tables)
+        for name, least in (("seeds", 1), ("seed", 0), ("parallel", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name} must be a whole number >= {least}, got {value!r}")
+        for name in ("root", "cutouts", "models"):
+            value = getattr(self, name)
+            if value is not None and not Path(value).is_dir():
+                raise InputError(f"{name} {value} is no folder")
+        if self.preset == "real" and self.root is None:
+            raise InputError("preset real needs --root DIR with lfw/ (folds.csv) and celeba/")
+        if Path(self.out).exists() and not Path(self.out).is_dir():
+            raise InputError(f"{self.out} is a file; name a folder to write into")
+
+    @property
+    def sizes(self) -> Preset:
+        """The preset."""
+        return find_preset(self.preset)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Tables wanted, in order."""
+        return choose_tables(self.tables)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Seeds of the trainings."""
+        return tuple(range(self.seed, self.seed + self.seeds))
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is kept."""
+        return Path(self.out)

@@ -1,0 +1,381 @@
+"""What is set beside what: the paper's tables, and those of questions it left open."""
+
+from dataclasses import dataclass
+
+from occgen.errors import InputError
+from occgen.regions import REGIONS
+
+__all__ = ["TABLES", "Column", "Row", "TableSpec", "choose_tables"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A figure of each row.
+
+    Parameters
+    ----------
+    heading : str
+        As in the paper where it has the column.
+    test : str
+        ``pairs`` (drawn or official), ``official``, ``faces`` (identification), ``patterns``, or of
+        a protocol's data the name of its task.
+    conditions : tuple of str
+        The mean over several.
+    figure : str
+        ``accuracy``, ``tar``, ``rank_1``, ``pattern_accuracy``, ``iou``, ``within_tie``.
+    """
+
+    heading: str
+    test: str
+    conditions: tuple[str, ...]
+    figure: str = "accuracy"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A model of a table.
+
+    Parameters
+    ----------
+    label : str
+        As in the paper where it has the row.
+    run : str or None
+        Of `EXPERIMENTS`; None where the paper alone has it.
+    threshold : float or None
+        At which masks are binarised.
+    runs : tuple of (str, str)
+        Other runs for some conditions.
+    """
+
+    label: str
+    run: str | None
+    threshold: float | None = None
+    runs: tuple[tuple[str, str], ...] = ()
+
+    def run_of(self, condition: str) -> str | None:
+        """Return the run whose figure stands under a condition."""
+        return dict(self.runs).get(condition, self.run)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableSpec:
+    """A table.
+
+    Parameters
+    ----------
+    name : str
+        ``1`` to ``11``, or a word.
+    title : str
+    columns : tuple of Column
+    rows : tuple of Row
+    against : str or None
+        Label of the row that others are compared with, on `compared`.
+    compared : tuple of str
+        Headings.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    against: str | None = None
+    compared: tuple[str, ...] = ()
+
+
+def _pairs(heading: str, *conditions: str, figure: str = "accuracy") -> Column:
+    return Column(heading=heading, test="pairs", conditions=conditions, figure=figure)
+
+
+def _faces(heading: str, *conditions: str) -> Column:
+    return Column(heading=heading, test="faces", conditions=conditions, figure="rank_1")
+
+
+def _rows(*named: tuple[str, str]) -> tuple[Row, ...]:
+    return tuple(Row(label=label, run=run) for label, run in named)
+
+
+_REGIONS = tuple(f"region-{name}" for name in REGIONS)
+_OCCLUDED = ("occ-1.0", "occ-1.5", "occ-2.0")
+_RANKS = (
+    _faces("MF1", "clean"),
+    *(_faces(f"Occ-MF1-{name.removeprefix('occ-')}", name) for name in _OCCLUDED),
+    _faces("mean", *_OCCLUDED),
+    _pairs("LFW", "clean"),
+    _pairs("Occ-LFW-2.0", "occ-2.0"),
+)
+_FOUR = _rows(
+    ("Baseline", "baseline"),
+    ("Baseline-Aug", "baseline-aug"),
+    ("Baseline-MD", "baseline-md"),
+    ("FROM", "from"),
+)
+_SCALES = tuple(f"occ-{scale}" for scale in ("1.0", "2.0", "3.0"))
+_HARD = (
+    _pairs("clean", "clean"),
+    *(_pairs(f"Occ-{name.removeprefix('occ-')}", name) for name in _SCALES),
+    _pairs("mean of these", *_SCALES),
+    _pairs("nine regions", *_REGIONS),
+    _pairs("rendered, worn or held", "rendered-worn-held"),
+)
+_CUT_OUTS = (_pairs("real, worn", "cut-outs-worn"), _pairs("real, held", "cut-outs-held"))
+_PAPERS = ("SphereFace", "ArcFace", "CosFace", "PDSN", "SRC", "NMR", "MLERPM", "SCF-PKR", "RPSM")
+
+
+def _papers_own(*labels: str) -> tuple[Row, ...]:
+    return tuple(Row(label=label, run=None) for label in labels)
+
+
+def _task(heading: str, condition: str, test: str, figure: str = "accuracy") -> Column:
+    return Column(heading=heading, test=test, conditions=(condition,), figure=figure)
+
+
+def _all() -> list[TableSpec]:
+    """Return the tables."""
+    t = TableSpec
+    thresholds = (None, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60)
+    scored = tuple(
+        Column(heading=f"{what} {name}", test="patterns", conditions=(name,), figure=figure)
+        for name in _SCALES
+        for what, figure in (("right", "pattern_accuracy"), ("IoU", "iou"), ("tie", "within_tie"))
+    )
+    return [
+        t(name="1", title="Size of the networks", columns=(), rows=()),
+        t(
+            name="2",
+            title="Masks binarised at a threshold",
+            columns=(_pairs("LFW", "clean"), _pairs("Occ-LFW-2.0", "occ-2.0")),
+            rows=tuple(
+                Row(label="soft" if cut is None else f"{cut:.2f}", run="from", threshold=cut)
+                for cut in thresholds
+            ),
+            against="soft",
+            compared=("LFW", "Occ-LFW-2.0"),
+        ),
+        t(
+            name="3",
+            title="Cells of the pattern grid",
+            columns=_RANKS,
+            rows=_rows(
+                ("none", "baseline"),
+                ("K = 3", "k3"),
+                ("K = 4", "k4"),
+                ("K = 5", "from"),
+                ("K = 6", "k6"),
+            ),
+            against="K = 5",
+            compared=("mean", "Occ-LFW-2.0"),
+        ),
+        t(
+            name="4",
+            title="Weight of the pattern loss",
+            columns=_RANKS,
+            rows=_rows(
+                ("lambda 0", "baseline-md"), ("lambda 0.5", "lambda-0.5"), ("lambda 1", "from")
+            ),
+            against="lambda 1",
+            compared=("mean", "Occ-LFW-2.0"),
+        ),
+        t(
+            name="5",
+            title="The four recipes",
+            columns=(
+                _faces("MF1", "clean"),
+                _faces("Occ-MF1-AVG", *_REGIONS),
+                _pairs("LFW", "clean"),
+                _pairs("Occ-LFW-2.0", "occ-2.0"),
+                _pairs("Occ-LFW-1.0", "occ-1.0"),
+                _pairs("Occ-LFW-3.0", "occ-3.0"),
+                Column(heading="official pairs", test="official", conditions=("clean",)),
+                Column(heading="official, 2.0", test="official", conditions=("occ-2.0",)),
+            ),
+            rows=_FOUR,
+            against="FROM",
+            compared=("MF1", "Occ-MF1-AVG", "LFW", "Occ-LFW-2.0", "Occ-LFW-3.0"),
+        ),
+        t(
+            name="6",
+            title="Nine regions hidden, rank 1",
+            columns=(
+                *(
+                    _faces(name.replace("-", " "), f"region-{name}")
+                    for name in (
+                        *("left", "right", "upper", "lower", "left-eye", "right-eye", "eyes"),
+                        *("nose", "mouth"),
+                    )
+                ),
+                _faces("mean", *_REGIONS),
+            ),
+            rows=_FOUR,
+            against="FROM",
+            compared=("mean",),
+        ),
+        t(
+            name="7",
+            title="Place and shape of the mask",
+            columns=_RANKS,
+            rows=_rows(("FC", "mask-fc"), ("2D", "mask-2d"), ("3D", "from")),
+            against="3D",
+            compared=("mean", "Occ-LFW-2.0"),
+        ),
+        t(
+            name="8",
+            title="Regression of the box in place of patterns, TAR",
+            columns=(
+                _pairs("LFW", "clean", figure="tar"),
+                *(_pairs(f"Occ-LFW-{n.removeprefix('occ-')}", n, figure="tar") for n in _SCALES),
+            ),
+            rows=_rows(
+                ("FROM", "from"),
+                *((f"regression, lambda {w}", f"regression-{w}") for w in ("0.1", "0.2", "0.5")),
+                ("regression in fractions, lambda 1", "regression-fraction"),
+            ),
+        ),
+        t(
+            name="9",
+            title="Real and simulated masks, O_LFW",
+            columns=(
+                _task("MFR2", "mfr2", "as given"),
+                _task("LFW-SM", "lfw-sm", "clean-masked"),
+                _task("O_LFW N-O", "olfw", "N-O"),
+                _task("O_LFW O-O", "olfw", "O-O"),
+            ),
+            rows=(
+                *_papers_own("CosFace", "MFRSA", "BEL"),
+                *_rows(("Baseline", "baseline"), ("FROM", "from"), ("improved", "improved")),
+            ),
+            against="Baseline",
+            compared=("MFR2", "LFW-SM", "O_LFW N-O", "O_LFW O-O"),
+        ),
+        t(
+            name="10",
+            title="Others' recognisers, rank 1",
+            columns=(_faces("MF1", "clean"), _faces("Occ-MF1-1.0", "occ-1.0")),
+            rows=(
+                *_papers_own("CenterFace", "SphereFace", "CosFace", "ArcFace", "PDSN"),
+                *_rows(("Baseline", "baseline"), ("FROM", "from")),
+            ),
+            against="Baseline",
+            compared=("MF1", "Occ-MF1-1.0"),
+        ),
+        t(
+            name="11",
+            title="AR, rank 1",
+            columns=tuple(
+                _task(f"{what}, {count}", protocol, what, "rank_1")
+                for protocol, count in (("ar-1", "six"), ("ar-2", "one"))
+                for what in ("sunglasses", "scarf")
+            ),
+            rows=(
+                *_papers_own(*_PAPERS, "MaskNet", "Stringface", "LMA"),
+                *_rows(("Baseline", "baseline"), ("FROM", "from")),
+            ),
+        ),
+        t(
+            name="improved",
+            title="Recipes beyond the paper's",
+            columns=(*_HARD, *_CUT_OUTS),
+            rows=(
+                *_FOUR,
+                *_rows(
+                    ("FROM + teacher", "from-teacher"),
+                    ("FROM, mixed natural", "from-mixed-natural"),
+                    ("FROM + teacher + soft + mixed natural", "improved"),
+                    ("FROM + teacher + soft + mixed alpha", "improved-alpha"),
+                    ("Baseline-Aug + teacher + mixed natural", "aug-teacher"),
+                ),
+            ),
+            against="FROM",
+            compared=("clean", "Occ-2.0", "mean of these", "nine regions"),
+        ),
+        t(
+            name="library",
+            title="What is pasted while training; tested with real cut-outs",
+            columns=(*_CUT_OUTS, *_HARD),
+            rows=_rows(
+                ("none", "baseline"),
+                ("plain rectangles", "rectangles"),
+                ("rendered, random, alpha", "from"),
+                ("rendered, mixed, natural", "from-mixed-natural"),
+                ("real cut-outs, mixed, natural", "cut-outs"),
+                ("plain rectangles + teacher + soft", "rectangles-teacher"),
+                ("rendered + teacher + soft", "improved"),
+                ("real cut-outs + teacher + soft", "cut-outs-teacher"),
+            ),
+            against="plain rectangles",
+            compared=("real, worn", "real, held", "clean"),
+        ),
+        t(
+            name="blend",
+            title="Blending while training and testing",
+            columns=(
+                _pairs("clean", "clean"),
+                _pairs("2.0 opaque", "occ-2.0-opaque"),
+                _pairs("2.0 alpha", "occ-2.0"),
+                _pairs("2.0 natural", "occ-2.0-natural"),
+                _pairs("rendered, worn or held", "rendered-worn-held"),
+                *_CUT_OUTS,
+            ),
+            rows=_rows(("opaque", "from-opaque"), ("alpha", "from"), ("natural", "from-natural")),
+            against="alpha",
+            compared=("2.0 alpha", "real, worn", "real, held"),
+        ),
+        t(
+            name="placement",
+            title="Placement while training",
+            columns=(*_HARD, *_CUT_OUTS),
+            rows=_rows(
+                ("random", "from"), ("landmarks", "from-landmarks"), ("mixed", "from-mixed")
+            ),
+            against="random",
+            compared=("Occ-2.0", "rendered, worn or held", "real, worn", "real, held"),
+        ),
+        t(
+            name="unseen",
+            title="Occluder groups never trained on, scale 1.0 (Fig. 12)",
+            columns=(
+                *(_pairs(f"R{group}", f"group-{group}") for group in (1, 2, 3)),
+                _pairs("all", "occ-1.0"),
+            ),
+            rows=(
+                Row(label="Baseline", run="baseline"),
+                Row(
+                    label="without the group",
+                    run=None,
+                    runs=tuple((f"group-{group}", f"unseen-{group}") for group in (1, 2, 3)),
+                ),
+                Row(label="all groups", run="k4"),
+            ),
+            against="all groups",
+            compared=("R1", "R2", "R3"),
+        ),
+        t(
+            name="patterns",
+            title="Patterns predicted: right, mean IoU with the true one, right or nearly tied",
+            columns=scored,
+            rows=_rows(
+                *(("K = 3", "k3"), ("K = 4", "k4"), ("K = 5", "from"), ("K = 6", "k6")),
+                *(("lambda 0.5", "lambda-0.5"), ("teacher", "from-teacher")),
+                *(("improved", "improved"), ("2D", "mask-2d"), ("FC", "mask-fc")),
+            ),
+        ),
+    ]
+
+
+TABLES: dict[str, TableSpec] = {table.name: table for table in _all()}
+
+
+def choose_tables(text: str | None) -> tuple[str, ...]:
+    """Return the tables of a list such as ``3,5,library``; all where there is none.
+
+    Raises
+    ------
+    InputError
+        For a name that is none.
+    """
+    if not text:
+        return tuple(TABLES)
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in wanted if name not in TABLES]
+    if unknown or not wanted:
+        raise InputError(f"table must be one of {', '.join(TABLES)}, got {text!r}")
+    return tuple(name for name in TABLES if name in wanted)
