@@ -92,7 +92,12 @@ class PaperData:
         condition = CONDITIONS[name]
         if condition.protocol is not None:
             return condition.protocol in self.protocols
-        return self.has_tests and self.library(condition.library) is not None
+        if not self.has_tests or self.library(condition.library) is None:
+            return False
+        if self.config.cutouts is None or not condition.zones:
+            return True
+        categories = {path.parent.name for path in Path(self.config.cutouts).glob("*/*")}
+        return any(role_of(name).zone in condition.zones for name in categories)
 
     @cached_property
     def protocols(self) -> dict[str, str]:

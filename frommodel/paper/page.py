@@ -19,7 +19,8 @@ h1{font-size:1.5em} h2{font-size:1.15em;margin:2em 0 .4em}
 .wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left} thead th{border-bottom:2px solid #888}
-tr.best td{font-weight:600} .paper{color:#777} .why{color:#a55} small,li{color:#444;font-size:.9em}
+summary{cursor:pointer;color:#444;font-size:.9em} .paper{color:#777} .why{color:#a55}
+small,li{color:#444;font-size:.9em}
 figure{margin:1.5em 0} img{max-width:100%} nav a{margin-right:.8em} .apart{font-weight:600}
 """
 
@@ -85,12 +86,16 @@ def _table(table: Table) -> list[str]:
                 paper = f" <span class='paper'>({cell.published:.2f})</span>"
             parts.append(f"<td>{ours}{paper}</td>")
         parts.append("</tr>")
-    parts.append("</tbody></table></div><ul>")
-    parts += _items(table.notes)
+    parts += ["</tbody></table></div><ul>", *_items(table.notes), "</ul>"]
+    if not table.differences:
+        return parts
+    apart = sum("better" in found.statement for found in table.differences)
+    parts.append(f"<details><summary>{len(table.differences)} comparisons on the same pairs, ")
+    parts.append(f"{apart} with a difference</summary><ul>")
     for found in table.differences:
         kind = " class='apart'" if "better" in found.statement else ""
         parts.append(f"<li{kind}>{_text(difference_text(found))}</li>")
-    return [*parts, "</ul>"]
+    return [*parts, "</ul></details>"]
 
 
 def _runs(runs: Sequence[dict[str, Any]]) -> list[str]:

@@ -139,6 +139,7 @@ def _work_in_processes(plan: Plan, jobs: list[Job], tell: Tell) -> None:
                             tell(line.strip())
                         continue
                     selector.unregister(process.stdout)
+                    process.stdout.close()
                     del running[process.pid]
                     if process.wait():
                         said = last_lines.get(process.pid, "").removeprefix("Error: ")
@@ -150,6 +151,7 @@ def _work_in_processes(plan: Plan, jobs: list[Job], tell: Tell) -> None:
         for process, _ in running.values():
             process.terminate()
         for process, _ in running.values():
+            process.stdout.close()
             process.wait()
         selector.close()
 

@@ -43,10 +43,11 @@ def example_sheet(findings: Findings, path: Path) -> bool:
             face = _face(findings, key, name)
             if face is None:
                 image = next(iter(read_pictures(data.source, [key], size=_SIZE)))[1]
-                tiles.append(Tile(image, (CONDITIONS[name].title,)))
+                tiles.append(Tile(image, (name,)))
             else:
-                tiles.append(Tile(face.image, (CONDITIONS[name].title, "")))
-    _save(tiles, "Faces of the tests", [], path, columns=len(shown))
+                tiles.append(Tile(face.image, (name,)))
+    notes = [f"{name}: {CONDITIONS[name].title}" for name in shown]
+    _save(tiles, "Faces of the tests", notes, path, columns=len(shown))
     return True
 
 
