@@ -8,7 +8,7 @@ from typing import Any
 
 from occgen.atomic import replacing_bytes
 
-from .findings import Table
+from .cells import Table
 from .writing import cell_text, difference_text, table_title
 
 __all__ = ["write_page"]

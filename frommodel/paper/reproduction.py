@@ -8,10 +8,11 @@ from typing import Any
 
 from occgen.atomic import locked_output, make_folder, replacing_bytes
 
+from .cells import Table
 from .config import PaperConfig
 from .data import open_data
 from .estimate import estimate
-from .findings import Findings, Table
+from .findings import Findings
 from .plan import Plan
 from .scheduling import work
 from .writing import csv_tables, markdown_tables, table_record

@@ -2,8 +2,8 @@
 
 from ..config import ModelConfig
 from ..flops import describe
+from .cells import Cell, Table
 from .experiments import EXPERIMENTS, training_config
-from .findings import Cell, Table
 from .plan import Plan
 from .published import published_figure, published_rows
 from .tables import TABLES

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from .findings import Cell, Difference, Table
+from .cells import Cell, Difference, Table
 
 __all__ = [
     "cell_text",

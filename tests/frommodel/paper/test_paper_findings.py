@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frommodel.paper.cells import Cell
 from frommodel.paper.config import PaperConfig
 from frommodel.paper.data import open_data
-from frommodel.paper.findings import Cell, Findings
+from frommodel.paper.findings import Findings
 from frommodel.paper.jobs import _pack_numbers, pack_bits, unpack_bits, unpack_numbers
 from frommodel.paper.plan import Plan
 from frommodel.paper.writing import csv_tables, markdown_tables, table_record, text_tables
