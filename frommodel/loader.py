@@ -27,6 +27,7 @@ from occgen.patterns import PatternGrid
 from occgen.seeding import Stream
 from occgen.synthesis import OccludedFace, draw_placements, occlude_with
 from occgen.workshop import narrow_library
+from occluders.errors import OccluderError
 
 from .augment import Draw, augment_image, draw_augmentation
 from .balancing import balanced_pattern_weights
@@ -442,7 +443,7 @@ def batch_loader(
     )
     try:
         yield from loader
-    except OccgenError as error:
+    except (OccgenError, OccluderError) as error:
         if len(lines := str(error).splitlines()) < 2:
             raise
         # a worker's error comes with its traceback in the text; the last line says what is wrong
