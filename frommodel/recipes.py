@@ -68,15 +68,15 @@ _COMPACT_MODEL: dict[str, Any] = {
 def _compact(full: Callable[..., TrainConfig], **changes: Any) -> TrainConfig:
     """Return a recipe for two CPU cores and a few thousand images.
 
-    Eight epochs of a baseline and four of each recipe that starts from it, on 3,000 drawn faces,
-    are 60,000 images: about five minutes on two idle cores (`docs/demo-results.md`).
+    Eight epochs of a baseline and three of each recipe that starts from it, on 3,000 drawn faces,
+    are 51,000 images: about five minutes on two idle cores (`docs/demo-results.md`).
     """
     paper = full()
     kept: dict[str, Any] = {"mask": paper.model.mask, "predictor": paper.model.predictor}
     defaults: dict[str, Any] = {
         "model": ModelConfig(**_COMPACT_MODEL, **kept),
         "recipe": f"{paper.recipe}-compact",
-        "epochs": 8 if paper.recipe == "baseline" else 4,
+        "epochs": 8 if paper.recipe == "baseline" else 3,
         "batch_size": 64,
         "learning_rate": 0.1 if paper.recipe == "baseline" else 0.05,
         "schedule": "cosine",
