@@ -20,9 +20,7 @@ from pathlib import Path
 
 RECIPES = ("baseline", "baseline-aug", "baseline-md", "from")
 TRAIN = "--data demo --root 300x10@0 --validate demo --validate-root 60x5@1"
-EVALUATE = (
-    "--dataset demo --root 100x6@2 --occlude 2.0,3.0 --num-pairs 3000 --resamples 0 --json"
-)
+EVALUATE = "--dataset demo --root 100x6@2 --occlude 2.0,3.0 --num-pairs 3000 --resamples 0 --json"
 
 
 def call(command: str) -> str:
