@@ -5,17 +5,19 @@ The mean of aligned crops shows dark eyes, nostrils and a mouth where the templa
 at all. What is found is a scale and a shift against the template.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from occgen.errors import InputError
+from occgen.codec import decode_image
+from occgen.errors import DataError, InputError
 from occgen.landmarks import fit_similarity, template
+from occgen.sources import Source
 
-__all__ = ["CropCheck", "check_crops", "check_landmarks"]
+__all__ = ["CropCheck", "check_crops", "check_landmarks", "check_source"]
 
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
@@ -72,7 +74,8 @@ class CropCheck:
         if self.likeness < _LIKENESS_LIMIT:
             return (
                 f"the mean of {self.images} crops does not look like an aligned face (likeness "
-                f"{self.likeness:.2f}); align them first: occgen align SRC OUT"
+                f"{self.likeness:.2f}): unless most are covered, align them first: "
+                "occgen align SRC OUT"
             )
         off = max(abs(value) for value in self.shift)
         if abs(self.scale - 1) > _SCALE_LIMIT or off > _SHIFT_LIMIT:
@@ -83,6 +86,41 @@ class CropCheck:
                 "align the originals: occgen align SRC OUT"
             )
         return ""
+
+
+def check_source(source: Source, keys: Sequence[str]) -> CropCheck | None:
+    """Return how pictures of a data set lie against the template, some of them looked at.
+
+    Parameters
+    ----------
+    source : Source
+    keys : sequence of str
+
+    Returns
+    -------
+    CropCheck or None
+        From their points where most have some, else from their mean face; None where none of the
+        pictures can be read.
+    """
+    points: list[NDArray[np.float32]] = []
+    images: list[UInt8] = []
+    for row in np.unique(np.linspace(0, len(keys) - 1, min(_MOST, len(keys))).astype(int)):
+        key = keys[int(row)]
+        try:
+            image = decode_image(source.read(key))
+        except DataError:
+            continue  # what scores the pictures names those it cannot read
+        height, width = image.shape[:2]
+        found = source.landmarks(key, height, width)
+        images.append(image)
+        if found is not None:
+            points.append(np.asarray(found, np.float64) * (_SIDE / height))
+    if not images:
+        return None
+    if len(points) > 0.8 * len(images):
+        square = images[0].shape[0] == images[0].shape[1]
+        return check_landmarks(np.stack(points), _SIDE, _SIDE if square else 96)
+    return check_crops(images)
 
 
 def check_crops(images: Iterable[UInt8]) -> CropCheck:

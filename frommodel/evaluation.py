@@ -1,5 +1,6 @@
 """evaluate(): one protocol, one or more models, the same pictures for all."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from occgen.errors import InputError
 from occgen.sources import Source
 
 from .comparison import PairedComparison, compare_paired
+from .crop_check import check_source
 from .embedding_store import EmbeddingStore
 from .eval_config import EvalConfig
 from .failures import gather_failures
@@ -19,6 +21,8 @@ from .results import Evaluation, ModelRecord, VerificationResult
 from .scoring import identify, pair_weights, trial_weights, verify
 
 __all__ = ["evaluate"]
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -70,6 +74,7 @@ def evaluate(
     )
     for task in tasks:
         _ask(store, task, config)
+    warnings = _crop_warnings(tasks)
     store.embed(on_progress)
     results: list[Any] = []
     left_out: dict[str, int] = {}
@@ -94,9 +99,32 @@ def evaluate(
         failures=gather_failures(tasks, results, store.size, failures),
         missing=dict(store.failed),
         left_out=left_out,
-        data=_provenance(tasks, config, store),
+        data={**_provenance(tasks, config, store), "crop_warnings": warnings},
         elapsed_s=time.perf_counter() - start,
     )
+
+
+def _crop_warnings(tasks: Sequence[Task]) -> list[str]:
+    """Return what is wrong with the alignment of each data set, and log it before the work."""
+    pictures: dict[int, tuple[Source, dict[str, None]]] = {}
+    for task in tasks:
+        asked: list[tuple[Source | None, Sequence[str]]]
+        if isinstance(task, VerificationTask):
+            asked = [(task.first, task.pairs.keys_a), (task.second, task.pairs.keys_b)]
+        else:
+            groups = (task.probes, task.gallery, task.mates)
+            asked = [(faces.source, faces.keys) for faces in groups if faces is not None]
+        for source, keys in asked:
+            if source is not None:
+                pictures.setdefault(id(source), (source, {}))[1].update(dict.fromkeys(keys))
+    warnings: list[str] = []
+    for source, listed in pictures.values():
+        found = check_source(source, list(listed))
+        if found is not None and found.warning:
+            where = getattr(source, "root", None) or source.dataset
+            warnings.append(f"{where}: {found.warning}")
+            _log.warning("%s", warnings[-1])
+    return warnings
 
 
 def _distinct(models: list[Embedder]) -> list[Embedder]:

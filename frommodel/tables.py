@@ -205,6 +205,7 @@ def _notes(evaluation: Evaluation) -> list[str]:
         for point in result.reports[0].points
         if point.note
     ]
+    notes += evaluation.data.get("crop_warnings", [])
     return ["", *(f"* {note}" for note in dict.fromkeys(notes))] if notes else []
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from frommodel.crop_check import CropCheck, check_crops, check_landmarks
-from occgen.codec import decode_image
+from frommodel.crop_check import CropCheck, check_crops, check_landmarks, check_source
+from frommodel.eval_config import EvalConfig
+from frommodel.evaluation import evaluate
+from occgen.codec import decode_image, encoder
 from occgen.errors import InputError
 from occgen.landmarks import template
 from occgen.sources import open_source
@@ -52,6 +54,29 @@ def test_pictures_of_something_else_are_told(draw_picture: object) -> None:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (40, 112, 112, 3), dtype=np.uint8)
     assert "does not look like an aligned face" in check_crops(pictures).warning
+
+
+def test_an_evaluation_of_looser_crops_warns(
+    photographs: list[UInt8], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    encode = encoder("jpeg", 95)
+    rows = ["image_a,image_b,same"]
+    for number, image in enumerate(photographs[:40]):
+        path = tmp_path / f"p{number // 2}" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode(looser(image, 0.7)))
+        other = (number + 1) % 40
+        rows.append(f"p{number // 2}/{number}.jpg,p{other // 2}/{other}.jpg,{(number + 1) % 2}")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    config = EvalConfig(dataset="folder", root=str(tmp_path), resamples=0)
+    found = evaluate(lambda images: images[:, ::16, ::16].reshape(len(images), -1), config)
+    assert "x the template's size" in caplog.text
+    assert str(tmp_path) in found.data["crop_warnings"][0]
+    source = open_source("demo", "30x1@1")
+    keys = [ref.key for ref in source.refs()]
+    drawn = check_source(source, keys)
+    assert drawn is not None
+    assert drawn.warning == ""
 
 
 def test_a_few_crops_are_no_ground_for_a_warning() -> None:
