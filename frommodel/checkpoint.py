@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from occgen.errors import CheckpointError, InputError
@@ -264,8 +265,9 @@ def _install(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> 
     """Write beside the place, sync, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(state, temporary, metadata)
-        with open(temporary, "rb+") as stream:
+        with open(temporary, "wb") as stream:  # of the user's own file mode, unlike save_file's
+            stream.write(to_bytes(state, metadata))
+            stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
         folder = os.open(path.parent, os.O_RDONLY)

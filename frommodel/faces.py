@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from occgen.errors import DataError, InputError
-from occgen.manifest import MANIFEST
+from occgen.manifest import MANIFEST, read_manifest
 from occgen.reader import Shards
 from occgen.sources import Source, open_source
 
@@ -255,6 +255,7 @@ def open_faces(data: str | os.PathLike[str], root: str | None = None) -> Faces:
     if root is None and (path / MANIFEST).is_file():
         faces = ShardFaces(Shards(path), str(data))
     elif root is None and path.suffix == ".rec" and path.is_file():
+        _check_clean(path)
         faces = SourceFaces(open_source("rec", str(path)), str(data))
     elif root is None and path.is_dir():
         faces = SourceFaces(open_source("folder", str(path)), str(data))
@@ -271,6 +272,15 @@ def open_faces(data: str | os.PathLike[str], root: str | None = None) -> Faces:
             f"{faces.name} names no identities: put each person's pictures in a folder of its own"
         )
     return faces
+
+
+def _check_clean(path: Path) -> None:
+    """Raise InputError for a record file of a build with occluders: it holds no boxes."""
+    if (path.parent / MANIFEST).is_file() and read_manifest(path.parent).get("box_coverage"):
+        raise InputError(
+            f"{path} holds faces that were occluded in a build, without their boxes; train on "
+            f"shards of it: occgen convert {path.parent} OUT --format hdf5"
+        )
 
 
 def hold(

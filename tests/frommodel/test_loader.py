@@ -15,7 +15,7 @@ from frommodel.recipes import recipe
 from occgen.codec import decode_image
 from occgen.config import BuildConfig
 from occgen.engine import build
-from occgen.errors import DataError, InputError
+from occgen.errors import DataError, InputError, ShardError
 from occgen.patterns import PatternGrid
 from occgen.synthesis import draw_placements, occlude_with
 
@@ -280,3 +280,34 @@ def test_the_iterable_view_gives_each_face_once_over_ranks_and_workers(folder, w
     assert sorted(seen) == sorted(expected)
     with pytest.raises(InputError, match="rank must be"):
         FaceStream(maker, rank=3, world_size=3)
+
+
+@pytest.fixture
+def build_as(tmp_path, folder, monkeypatch):
+    """Function that builds the faces in a format, clean or occluded, and returns the folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def build_it(kind, clean):
+        out = tmp_path / kind
+        values = {"dataset": "folder", "root": str(folder), "codec": "png", "jobs": 1}
+        build(BuildConfig(out=str(out), clean_fraction=clean, format=kind, **values))
+        return out
+
+    return build_it
+
+
+def test_a_record_file_gives_the_same_pictures_and_people(build_as, folder):
+    faces = open_faces(next(build_as("rec", 1.0).glob("*.rec")))
+    mixture = Mixture([faces])
+    assert mixture.num_identities == 6
+    plain = config(augment=False, occlude=None)
+    pixels = BatchMaker(mixture, plain).make(range(18), 0).pixels.numpy()
+    own = BatchMaker(Mixture([open_faces(folder)]), plain).make(range(18), 0).pixels.numpy()
+    assert sorted(map(bytes, pixels)) == sorted(map(bytes, own))
+
+
+def test_occluded_sets_without_boxes_at_hand_are_refused(build_as):
+    with pytest.raises(InputError, match="occgen convert"):
+        open_faces(next(build_as("rec", 0.0).glob("*.rec")))
+    with pytest.raises(ShardError, match="occgen convert"):
+        open_faces(build_as("webdataset", 0.0))
