@@ -11,6 +11,11 @@ from typing import Any
 _EXPORTS = {
     "CheckpointError": "occgen.errors",
     "InputError": "occgen.errors",
+    "BatchMaker": "frommodel.loader",
+    "FaceDataset": "frommodel.face_datasets",
+    "FaceStream": "frommodel.face_datasets",
+    "Mixture": "frommodel.mixture",
+    "open_faces": "frommodel.faces",
     "ModelConfig": "frommodel.config",
     "TrainConfig": "frommodel.config",
     "recipe": "frommodel.recipes",

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from frommodel.face_datasets import FaceDataset, FaceStream, keep_batch
 from frommodel.faces import hold, open_faces
-from frommodel.loader import BatchMaker, FaceDataset, FaceStream, batch_loader, keep_batch
+from frommodel.loader import BatchMaker, batch_loader
 from frommodel.mixture import Mixture
 from frommodel.recipes import recipe
 from occgen.codec import decode_image

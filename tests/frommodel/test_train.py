@@ -250,8 +250,10 @@ def test_parts_of_a_batch_give_the_gradient_of_the_mean(mixture):
 
 _RANKS = """
 import sys, dataclasses, torch
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_train import MODEL, config, BatchMaker, Mixture, Stepper, join_ranks, open_faces
+from test_train import ALONE, MODEL, BatchMaker, Mixture, Stepper, config
+from test_train import join_ranks, open_faces, train
 
 torch.set_num_threads(1)
 ranks = join_ranks("cpu")
@@ -266,6 +268,11 @@ for classifier in ("full", "sharded"):
     state = stepper.state()
     if ranks.is_first:
         torch.save({"result": list(result), **state}, f"{sys.argv[3]}/{classifier}.pt")
+train_on, held = mixture.hold_out(0.4, 3)
+for stop in (2, None):  # a run shared by the ranks, ended and gone on with
+    options = dataclasses.replace(ALONE, stop_after=stop)
+    chosen, out = config(epochs=2, batch_size=8), Path(sys.argv[3]) / "run"
+    train(chosen, train_on, out, validation=held, options=options, resume=True)
 ranks.leave()
 """
 
@@ -280,6 +287,9 @@ def test_two_ranks_take_the_step_of_one(mixture, folder, tmp_path):
         [sys.executable, *torchrun, *arguments], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    rows = curve(tmp_path / "run")
+    assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1))
+    assert rows[-1][-1]
     alone = config(model=dataclasses.replace(MODEL, dropout=0.0), accumulate=2)
     stepper = Stepper(alone, mixture.num_identities, join_ranks("cpu"))
     maker = BatchMaker(mixture, alone)
@@ -295,39 +305,6 @@ def test_two_ranks_take_the_step_of_one(mixture, folder, tmp_path):
         assert torch.allclose(found["classifier_momentum"], own["classifier_momentum"], atol=1e-4)
         for name, tensor in own["momentum"].items():
             assert torch.allclose(found["momentum"][name], tensor, atol=1e-3, rtol=1e-3), name
-
-
-@pytest.mark.slow
-def test_two_ranks_share_a_run_and_go_on_with_it(tmp_path):
-    script = tmp_path / "program.py"
-    script.write_text("from occgen_cli.from_train import main\nmain()\n")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    program = [sys.executable, *torchrun, script]
-    model = ["--recipe", "from-compact", "--embedding-size", 8, "--k", 3, "--batch-size", 8]
-    start = [
-        "--data",
-        "demo",
-        "--root",
-        "10x4",
-        "--holdout",
-        0.4,
-        "--recipe",
-        "from-compact",
-        "--epochs",
-        2,
-    ]
-    run = ["--workers", 0, "--device", "cpu", "--out", tmp_path / "run", "--json"]
-    first = [*program, *start, *model, *run, "--stop-after", 2]
-    second = [*program, "--resume", *run]
-    for command, finished in ((first, False), (second, True)):
-        done = subprocess.run(
-            [str(part) for part in command], check=False, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert json.loads(done.stdout)["finished"] is finished
-    rows = curve(tmp_path / "run")
-    assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1))
-    assert rows[-1][-1]
 
 
 @pytest.mark.parametrize(
