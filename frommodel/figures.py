@@ -38,6 +38,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8
 _BAND_RESAMPLES = 200
 _BAND_POINTS = 24
 _BINS = 8
+_SCORE_COLUMNS = 4
 _LEAST_IN_BIN = 30
 _STYLE: Any = {
     "font.family": "sans-serif",
@@ -75,11 +76,14 @@ def det_figure(evaluation: Evaluation) -> str:
 
 
 def score_figure(evaluation: Evaluation) -> str:
-    """Return histograms of genuine and impostor scores, a row a model, a column a condition."""
+    """Return histograms of genuine and impostor scores, a row a model, a column a condition.
+
+    The first four conditions are shown.
+    """
     results = _verified(evaluation)
     names = list(dict.fromkeys(result.name for result in results))
     models = [model.name for model in evaluation.models]
-    shown = names[:6]
+    shown = names[:_SCORE_COLUMNS]
     low = min(result.scores.min() for result in results)
     high = max(result.scores.max() for result in results)
     bins = np.linspace(low, high, 61)

@@ -34,6 +34,7 @@ _KINDS = {
     "accepted": "Two people, taken for one",
     "mistaken": "Probe (left) found as another person (right)",
 }
+_FEW_PANELS = 6
 _PAGE = Path(__file__).with_name("report.css")
 
 
@@ -178,25 +179,35 @@ def _grid(header: list[str], rows: list[list[str]], title: str = "") -> str:
 
 
 def _figures(evaluation: Evaluation) -> str:
-    figures: list[tuple[str, str | None]] = []
-    if any(isinstance(result, VerificationResult) for result in evaluation.results):
-        figures += [
-            ("ROC: true accepts against false accepts; bands are 95 %", roc_figure(evaluation)),
-            ("DET: false rejects against false accepts", det_figure(evaluation)),
-            ("Scores; dashed: the threshold of highest accuracy", score_figure(evaluation)),
-        ]
-    figures += [
+    """Return the figures, what an evaluation is about first; much of a kind is folded away."""
+    first: list[tuple[str, str | None]] = [
+        ("By region", region_figure(evaluation)),
         ("Over occlusion scales", scale_figure(evaluation)),
         ("Against the share covered", coverage_figure(evaluation)),
-        ("By region", region_figure(evaluation)),
         ("Cumulative match characteristic; bands are 95 %", cmc_figure(evaluation)),
     ]
-    drawn = [
-        f"<figure><figcaption>{_text(title)}</figcaption>{_own_ids(svg, number)}</figure>"
-        for number, (title, svg) in enumerate(figures)
-        if svg is not None
+    further: list[tuple[str, str | None]] = []
+    verified = [r for r in evaluation.results if isinstance(r, VerificationResult)]
+    if verified:
+        roc = "ROC: true accepts against false accepts; bands are 95 %", roc_figure(evaluation)
+        few = len({result.name for result in verified}) <= _FEW_PANELS
+        (first if few else further).append(roc)
+        further += [
+            ("DET: false rejects against false accepts; bands are 95 %", det_figure(evaluation)),
+            ("Scores; dashed: the threshold of highest accuracy", score_figure(evaluation)),
+        ]
+    shown = [figure for figure in (*first, *further) if figure[1] is not None]
+    parts = [
+        f"<figure><figcaption>{_text(title)}</figcaption>{_own_ids(str(svg), number)}</figure>"
+        for number, (title, svg) in enumerate(shown)
     ]
-    return f"<h2>Curves</h2>{''.join(drawn)}" if drawn else ""
+    if not parts:
+        return ""
+    split = len(parts) - len(further)
+    folded = "".join(parts[split:])
+    if folded:
+        folded = f"<details><summary>Further curves and scores</summary>{folded}</details>"
+    return f"<h2>Curves</h2>{''.join(parts[:split])}{folded}"
 
 
 def _own_ids(svg: str, number: int) -> str:
