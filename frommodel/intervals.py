@@ -175,9 +175,14 @@ class PairWeights:
         rates = []
         for normal in self._blocks(len(accepted) + len(impostors)):
             weights = _weights(normal, sigma)
-            mass = np.cumsum(weights[:, left] * weights[:, right], axis=1)  # from the highest
+            pairs = weights[:, left] * weights[:, right]  # from the highest score
+            wanted = pairs.sum(axis=1, keepdims=True) * (index / len(impostors))
+            top = min(len(impostors), 4 * index + 100)
+            mass = np.cumsum(pairs[:, :top], axis=1)
+            if (mass[:, -1:] < wanted).any():  # rare: weights far from even
+                mass = np.cumsum(pairs, axis=1)
             # the impostor at index int(n * far): the first whose mass passes that share
-            place = (mass <= mass[:, -1:] * (index / len(impostors))).sum(axis=1)
+            place = (mass <= wanted).sum(axis=1)
             threshold = impostors[np.minimum(place, len(impostors) - 1)]
             own = _weights(normal, 1.0)[:, owner]
             total = np.cumsum(own, axis=1)
