@@ -29,8 +29,8 @@ Int64 = NDArray[np.int64]
 _GALLERY_ROWS = 8192  # 16.8 MB of 512 float32
 _PROBE_ROWS = 1536  # 50 MB of scores against a block of the gallery
 _CHECKED_ROWS = 65536
-_FIRST_COLUMNS = 512
-_RUN = 128
+_FIRST_COLUMNS = 2048
+_RUN = 64
 
 
 class SearchResult(NamedTuple):
