@@ -17,6 +17,7 @@ from occgen.errors import DataError, InputError
 from occgen.manifest import MANIFEST, read_manifest
 from occgen.reader import Shards
 from occgen.sources import Source, open_source
+from occgen.storage import is_remote
 
 __all__ = ["Faces", "HeldFaces", "ShardFaces", "SourceFaces", "hold", "open_faces"]
 
@@ -234,8 +235,8 @@ def open_faces(data: str | os.PathLike[str], root: str | None = None) -> Faces:
     Parameters
     ----------
     data : str or path
-        The folder of a finished build; an InsightFace ``.rec`` file; a folder with one folder an
-        identity; or the name of a data set, found at `root`.
+        The folder of a finished build, or its URL in object storage; an InsightFace ``.rec`` file;
+        a folder with one folder an identity; or the name of a data set, found at `root`.
     root : str, optional
         Where a named data set lies; for ``demo`` how many people: ``500x16@3``.
 
@@ -252,7 +253,9 @@ def open_faces(data: str | os.PathLike[str], root: str | None = None) -> Faces:
     """
     path = Path(data)
     faces: Faces
-    if root is None and (path / MANIFEST).is_file():
+    if root is None and is_remote(data):
+        faces = ShardFaces(Shards(str(data)), str(data))
+    elif root is None and (path / MANIFEST).is_file():
         faces = ShardFaces(Shards(path), str(data))
     elif root is None and path.suffix == ".rec" and path.is_file():
         _check_clean(path)

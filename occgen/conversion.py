@@ -27,7 +27,7 @@ from .manifest import (
 )
 from .pool import run_tasks
 from .sources import guess_dataset
-from .storage import check_reachable, set_path
+from .storage import check_reachable, set_path, storage_errors
 
 __all__ = ["convert", "plain_config"]
 
@@ -107,7 +107,8 @@ def convert(
         return build(config, on_progress)
     if config.limit is not None:
         raise InputError(f"{path} is a finished set, which is converted whole; leave out the limit")
-    return _SetConversion(path, config).run(on_progress)
+    with storage_errors(config.out_path):
+        return _SetConversion(path, config).run(on_progress)
 
 
 def plain_config(path: Path, out: str | Path, form: str, **options: Any) -> BuildConfig:
@@ -284,6 +285,11 @@ def _said_by(form: ShardFormat, out: Path) -> Any:
 
 def _convert_shard(order: _Order, task: _Task) -> _Done:
     """Write one shard in the new format, or take the one that stands."""
+    with storage_errors(set_path(order.out)), storage_errors(set_path(order.path)):
+        return _convert(order, task)
+
+
+def _convert(order: _Order, task: _Task) -> _Done:
     out, form = set_path(order.out), open_format(order.format)
     standing = _standing(form, out, task)
     if standing is not None:

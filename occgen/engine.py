@@ -27,7 +27,7 @@ from .manifest import (
 )
 from .pool import WorkersLostError, run_tasks
 from .sources import ListedSource, Source, configured_source
-from .storage import check_reachable, is_remote
+from .storage import check_reachable, is_remote, storage_errors
 from .summary import Totals, manifest_record
 from .tasks import Plan, picture_size
 from .worker import check_standing, make_shard
@@ -129,12 +129,13 @@ def build(
     job = _Build(config, source, library)
     job.check_apart()
     check_reachable(config.out_path)
-    finished = job.finished_before()
-    if finished is not None:
-        return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
-    with locked_output(config.out_path) as scratch:
-        job.claim()
-        manifest, reused = job.run(scratch, on_progress)
+    with storage_errors(config.out_path):
+        finished = job.finished_before()
+        if finished is not None:
+            return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
+        with locked_output(config.out_path) as scratch:
+            job.claim()
+            manifest, reused = job.run(scratch, on_progress)
     elapsed = time.monotonic() - began
     return BuildReport(
         out=config.out_path, manifest=manifest, reused_shards=reused, elapsed_s=elapsed

@@ -38,6 +38,9 @@ REMOTE_FORMATS = ("hdf5", "webdataset", "parquet")
 _RENEW_S = 10.0
 _STALE_S = 60.0  # a lease that was not renewed for so long is nobody's
 _LOOK_S = 1.0
+_STORES = (
+    *("botocore", "aiobotocore", "s3fs", "aiohttp", "fsspec", "gcsfs", "google", "adlfs", "azure"),
+)
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
@@ -73,19 +76,28 @@ def set_path(path: str | os.PathLike[str]) -> Path:
             "s3://, other file systems of fsspec need their own package"
         ) from error
     except Exception as error:
+        if not _is_of_store(error):
+            raise
         raise InputError(f"{text}: {_reason(error)}") from error
     return cast(Path, made)
 
 
 @contextlib.contextmanager
 def storage_errors(path: Path, error_type: type[OccgenError] = ShardError) -> Iterator[None]:
-    """Turn what a file system of fsspec raises, whatever it is, into one clear error."""
+    """Turn what a store raises into one clear error; a path of this machine is left alone."""
     try:
         yield
     except OccgenError:
         raise
-    except Exception as error:  # each of them has errors of its own
+    except Exception as error:  # each store has errors of its own
+        if not is_remote(path) or not _is_of_store(error):
+            raise
         raise error_type(f"{path}: {_reason(error)}") from error
+
+
+def _is_of_store(error: Exception) -> bool:
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or package in _STORES
 
 
 def check_reachable(folder: Path) -> None:

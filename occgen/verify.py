@@ -16,7 +16,7 @@ from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
 from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
-from .storage import set_path
+from .storage import set_path, storage_errors
 from .workshop import label_box
 
 __all__ = ["Finding", "verify"]
@@ -118,7 +118,8 @@ def _check_shard(
     shards = open_format(config["format"])
     findings: list[Finding] = []
     try:
-        stored = shards.find(path, index)
+        with storage_errors(path):
+            stored = shards.find(path, index)
         if stored is None:
             return [Finding(name, None, "file", "is missing")]
         columns, attributes = shards.read(path, index)

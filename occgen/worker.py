@@ -14,7 +14,7 @@ from .config import BuildConfig
 from .errors import DataError, ShardError
 from .formats import StoredShard
 from .sources import ListedSource
-from .storage import set_path
+from .storage import set_path, storage_errors
 from .tasks import ShardTask, variant_key
 from .workshop import WorkOrder, Workshop, fit_image, open_workshop
 
@@ -80,6 +80,11 @@ def make_shard(order: WorkOrder, task: ShardTask) -> ShardReport:
     """
     shop = open_workshop(order)
     out, scratch = set_path(order.out), set_path(order.scratch)
+    with storage_errors(out):
+        return _make(shop, out, scratch, task)
+
+
+def _make(shop: Workshop, out: Path, scratch: Path, task: ShardTask) -> ShardReport:
     found = _standing(shop, out, task)
     if found is not None:
         return report_shard(task.index, *found, reused=True)

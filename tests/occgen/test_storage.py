@@ -185,20 +185,29 @@ def test_two_builds_do_not_write_one_output(
     monkeypatch.setattr(storage, "_RENEW_S", 0.2)
     monkeypatch.setattr(storage, "_LOOK_S", 0.1)
     folder = set_path(url)
-    with leased_output(folder) as token:
+    with leased_output(folder):
         with pytest.raises(ShardError, match=f"is being written by process {os.getpid()} of"):
             build(settings(face_tree, url))
         assert names(url) == {".lock"}
-        # another takes over, as when this one slept too long
+    assert names(url) == set()
+
+
+def test_a_lease_that_is_taken_over_stops_the_one_who_had_it(
+    face_tree: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = set_path(url)
+    lease: Any = folder / ".lock"
+    monkeypatch.setattr(storage, "_RENEW_S", 600)
+    with leased_output(folder) as token:
         put_object(folder / "one", b"1", folder, token)
-        lease: Any = folder / ".lock"
         lease.fs.pipe_file(lease.path, json.dumps({"token": "other"}).encode())
         with pytest.raises(ShardError, match="was taken over by another run"):
             put_object(folder / "two", b"2", folder, token)
-    assert names(url) == {".lock", "one"}
-    monkeypatch.setattr(storage, "_STALE_S", 0.5)
+    assert names(url) == {".lock", "one"}  # the other's lease is left to it
     lease.parent.joinpath("one").unlink()
-    assert build(settings(face_tree, url)).images == 18  # nobody renews it
+    monkeypatch.setattr(storage, "_STALE_S", 0.5)
+    monkeypatch.setattr(storage, "_LOOK_S", 0.1)
+    assert build(settings(face_tree, url)).images == 18  # nobody renewed it
     assert ".lock" not in names(url)
 
 
@@ -228,6 +237,7 @@ def test_what_is_in_the_way_is_named(
 def test_a_refused_write_is_one_clear_error(
     face_tree: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from botocore.exceptions import NoCredentialsError
     from s3fs import S3FileSystem
 
     real = S3FileSystem._call_s3
@@ -242,7 +252,17 @@ def test_a_refused_write_is_one_clear_error(
         with pytest.raises(ShardError, match=r"shard-00003.h5: access is denied"):
             build(settings(face_tree, url))
         assert names(url) == {"shard-00000.h5", "shard-00001.h5", "shard-00002.h5"}
-    assert build(settings(face_tree, url)).reused_shards == 3
+    with monkeypatch.context() as patch:  # credentials that end in the middle
+
+        async def lose(self: Any, method: str, *rest: Any, **more: Any) -> Any:
+            if more.get("Key", "").endswith("shard-00004.h5"):
+                raise NoCredentialsError()
+            return await real(self, method, *rest, **more)
+
+        patch.setattr(S3FileSystem, "_call_s3", lose)
+        with pytest.raises(ShardError, match=r"shard-00004.h5: there are no credentials"):
+            build(settings(face_tree, url))
+    assert build(settings(face_tree, url)).reused_shards == 4
 
 
 def test_commands_take_urls(face_tree: Path, url: str, tmp_path: Path) -> None:
