@@ -55,6 +55,8 @@ def table(out: Path) -> None:
     """Print accuracy of each recipe and condition: mean and range over seeds."""
     scored = out.glob("from-*/scores.json")
     seeds = sorted(int(path.parent.name.rsplit("-", 1)[1]) for path in scored)
+    if not seeds:
+        raise SystemExit(f"no seed in {out} has all four recipes evaluated yet")
     found: dict[str, dict[str, list[float]]] = {}
     for recipe in RECIPES:
         for seed in seeds:
