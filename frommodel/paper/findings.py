@@ -241,11 +241,12 @@ class Findings:
                 continue
             if test == "faces":
                 notes.append(
-                    f"MF1 here: {record['probes']} probes, {record['trials']} trials, each among "
-                    f"{record['gallery']} distractors"
+                    f"MF1 here: {record['probes']:,} probes, {record['trials']:,} trials, each "
+                    f"among {record['gallery']:,} distractors"
                 )
             else:
-                notes.append(f"{test}: {record['pairs']} pairs")
+                what = "LFW here" if test == "pairs" else test
+                notes.append(f"{what}: {record['pairs']:,} pairs of the test people")
             if "tar" in figures and test == "pairs":
                 notes.append(
                     f"TAR at FAR {record['far']:g}, {record['false_accepts_allowed']} false "

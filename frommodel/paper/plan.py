@@ -133,8 +133,11 @@ class Plan:
         if self.config.models is None:
             return ()
         folder = Path(self.config.models)
-        found = [path for path in sorted(folder.iterdir()) if path.suffix in _MODEL_FILES]
-        return tuple(found)
+        return tuple(
+            path
+            for path in sorted(folder.iterdir())
+            if path.suffix in _MODEL_FILES or (path / "best.safetensors").is_file()
+        )
 
     @cached_property
     def experiments(self) -> tuple[Experiment, ...]:

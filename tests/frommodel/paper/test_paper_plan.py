@@ -1,10 +1,12 @@
 """Tables, conditions and experiments fit each other and the paper's numbers; nothing is trained."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from frommodel.paper.conditions import CONDITIONS
 from frommodel.paper.config import PaperConfig
@@ -17,6 +19,7 @@ from frommodel.paper.presets import PRESETS
 from frommodel.paper.published import published_figure, published_rows
 from frommodel.paper.splits import split_crops
 from frommodel.paper.tables import TABLES, choose_tables
+from frommodel.protocols import IdentificationTask, VerificationTask
 from occgen.errors import InputError
 from occluders import from_directory
 
@@ -78,7 +81,7 @@ def test_parents_come_first_and_configurations_hold() -> None:
 
 
 def test_unseen_groups_are_left_out_of_training() -> None:
-    library = from_spec_categories()
+    library = groups_of_the_paper()
     for group in (1, 2, 3):
         config = training_config(EXPERIMENTS[f"unseen-{group}"], PRESETS["demo"], 100)
         assert config.categories is not None
@@ -86,7 +89,7 @@ def test_unseen_groups_are_left_out_of_training() -> None:
         assert len(config.categories) == 6
 
 
-def from_spec_categories() -> dict[int, tuple[str, ...]]:
+def groups_of_the_paper() -> dict[int, tuple[str, ...]]:
     """Return the groups of Sec. 4.8 as the paper lists them."""
     return {
         1: ("book", "cup", "eye_mask"),
@@ -178,3 +181,39 @@ def test_cutouts_are_dealt_into_two_halves(tmp_path: Path) -> None:
     assert [len(found) for found in names] == [4, 5]
     with pytest.raises(InputError, match="no cut-outs"):
         split_cutouts(tmp_path / "nothing", train, test)
+
+
+def test_the_papers_own_sets_are_read_as_their_owners_ship_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    draw_picture: Callable[..., NDArray[np.uint8]],
+    encode_picture: Callable[..., bytes],
+) -> None:
+    monkeypatch.delenv("OCCGEN_DATA", raising=False)
+    picture = encode_picture(draw_picture(1))
+    keys = [f"lfw/P{i}/P{i}_{j:04d}.jpg" for i in range(4) for j in (1, 2)]
+    keys += [f"mf1/facescrub_images/F{i}/{j}.jpg" for i in range(2) for j in range(2)]
+    keys += [f"mf1/megaface_images/1/u{i}/{i}.jpg" for i in range(3)]
+    for key in keys:
+        path = tmp_path / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
+    lines = ["2 1", "P0 1 2", "P0 1 P1 1", "P2 1 2", "P2 1 P3 1"]
+    (tmp_path / "lfw" / "pairs.txt").write_text("\n".join(lines) + "\n")
+    config = PaperConfig(preset="full", out=str(tmp_path / "out"), root=str(tmp_path))
+    data = open_data(config)
+    assert any(text.startswith("webface: ") for text in data.missing)
+    assert Plan(config=config, data=data).experiments == ()  # nothing to train on
+    tasks = data.tasks("occ-2.0")
+    assert isinstance(tasks["pairs"], VerificationTask)
+    assert len(tasks["pairs"].pairs) == 4
+    assert tasks["pairs"].occlude_second is not None
+    faces = tasks["faces"]
+    assert isinstance(faces, IdentificationTask)
+    assert len(faces.probes.keys) == 4
+    assert len(faces.gallery.keys) == 3
+    assert faces.probes.occlusion is not None
+    assert faces.gallery.occlusion is None
+    clean = data.tasks("clean")["faces"]
+    assert isinstance(clean, IdentificationTask)
+    assert clean.probes.occlusion is None
