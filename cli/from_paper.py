@@ -45,6 +45,9 @@ def _folder() -> click.Path:
     metavar="DIR",
     help="Of real: holds lfw/ with folds.csv and celeba/. Of full: webface/, lfw/, mf1/.",
 )
+@click.option(
+    "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
+)
 @click.option("--cutouts", type=_folder(), metavar="DIR", help="Real occluders with mattes.")
 @click.option("--models", type=_folder(), metavar="DIR", help="Others' models to test as well.")
 @click.option(

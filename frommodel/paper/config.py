@@ -33,6 +33,8 @@ class PaperConfig(_JsonConfig):
     root : str or None
         Of ``real``: a folder with ``lfw`` and ``celeba``. Of ``full``: one with ``webface``,
         ``lfw``, ``mf1``; None is ``$OCCGEN_DATA``.
+    occluders : str
+        ``bundled``, or a folder: what is pasted in training and tests.
     cutouts : str or None
         A folder of real occluders with mattes.
     models : str or None
@@ -48,6 +50,7 @@ class PaperConfig(_JsonConfig):
     seeds: int = 1
     seed: int = 100
     root: str | None = None
+    occluders: str = "bundled"
     cutouts: str | None = None
     models: str | None = None
     parallel: int = 1
@@ -63,6 +66,8 @@ class PaperConfig(_JsonConfig):
             value = getattr(self, name)
             if value is not None and not Path(value).is_dir():
                 raise InputError(f"{name} {value} is no folder")
+        if self.occluders != "bundled" and not Path(self.occluders).is_dir():
+            raise InputError(f"occluders must be 'bundled' or a folder, got {self.occluders!r}")
         if self.preset == "real" and self.root is None:
             raise InputError("preset real needs --root DIR with lfw/ (folds.csv) and celeba/")
         if Path(self.out).exists() and not Path(self.out).is_dir():

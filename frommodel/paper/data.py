@@ -1,6 +1,7 @@
 """Data of a preset: trees of the three parts, libraries, and the tests' people and pairs."""
 
 import dataclasses
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class PaperData:
     def library(self, name: str) -> str | None:
         """Return what `occluders` is for a library of the tests; None where it is not at hand."""
         if name == "bundled":
-            return name
+            return self.config.occluders
         if name.startswith("cut-outs") and self.config.cutouts is None:
             return None
         return str(self.config.folder / "libraries" / name)
@@ -93,6 +94,8 @@ class PaperData:
         if condition.protocol is not None:
             return condition.protocol in self.protocols
         if not self.has_tests or self.library(condition.library) is None:
+            return False
+        if condition.changes and "group" in condition.changes and not self.has_groups:
             return False
         if self.config.cutouts is None or not condition.zones:
             return True
@@ -110,6 +113,11 @@ class PaperData:
                 continue
             found[protocol] = dataset
         return found
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether the occluders are those of Sec. 4.8, which fall into three groups."""
+        return self.config.occluders == "bundled"
 
     @property
     def has_official(self) -> bool:
@@ -163,7 +171,7 @@ class PaperData:
         """Digest of who is tested with, and on which pairs."""
         pairs = [(name, listed.keys_a, listed.keys_b) for name, listed in self.pairs.items()]
         people = "" if self.named else tree_fingerprint(self.tree("test"))
-        return f"{people} {Stream(_SEED, repr(pairs), 'pairs').random()!r}"
+        return hashlib.sha256(f"{people} {pairs}".encode("utf-8", "surrogateescape")).hexdigest()
 
     @cached_property
     def evaluation(self) -> EvalConfig:
@@ -313,6 +321,8 @@ def open_data(config: PaperConfig) -> PaperData:
     if config.cutouts is None:
         missing.append("real cut-outs: --cutouts DIR; their columns and runs are left out")
     data = PaperData(config=config, missing=(), **values)
+    if not data.has_groups:
+        missing.append("occluder groups of Sec. 4.8: those of --occluders fall into none")
     for protocol, dataset in _PROTOCOL_SETS.items():
         if protocol not in data.protocols:
             missing.append(f"{protocol}: $OCCGEN_DATA/{dataset} is not there")

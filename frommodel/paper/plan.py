@@ -160,6 +160,8 @@ class Plan:
         if not self.data.has_training:
             wanted = set()
         wanted = {n for n in wanted if self.data.library(EXPERIMENTS[n].library) is not None}
+        if not self.data.has_groups:
+            wanted -= {n for n in wanted if "categories" in EXPERIMENTS[n].changes}
         for name in [n for n in EXPERIMENTS if n in wanted]:
             wanted.update(EXPERIMENTS[name].parents)
         return tuple(e for name, e in EXPERIMENTS.items() if name in wanted)

@@ -217,3 +217,13 @@ def test_the_papers_own_sets_are_read_as_their_owners_ship_them(
     clean = data.tasks("clean")["faces"]
     assert isinstance(clean, IdentificationTask)
     assert clean.probes.occlusion is None
+
+
+def test_own_occluders_fall_into_no_groups(tmp_path: Path) -> None:
+    own = make_rectangles(tmp_path / "own", 6)
+    plan = plan_of(tmp_path / "out", tables="unseen", occluders=str(own))
+    assert [e.name for e in plan.experiments] == ["baseline", "k4"]
+    assert plan.conditions_of("k4", None) == ("occ-1.0",)
+    assert any("Sec. 4.8" in text for text in plan.data.missing)
+    with pytest.raises(InputError, match="occluders must be"):
+        plan_of(tmp_path / "out", occluders=str(tmp_path / "nothing"))
