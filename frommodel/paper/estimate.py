@@ -16,7 +16,7 @@ __all__ = ["estimate"]
 
 _BOTH_CORES = 1.5  # what a second core brings to a training that has the machine to itself
 _SECOND_PICTURES = 0.9  # share of the test pictures that are hidden and embedded a condition
-_FIXED_S = 15.0  # a process starts, reads faces into memory, validates
+_FIXED_S = 10.0  # a process starts, reads faces into memory, validates
 
 
 def estimate(plan: Plan) -> dict[str, Any]:

@@ -70,15 +70,15 @@ PRESETS: dict[str, Preset] = {
     ),
     "demo": Preset(
         name="demo",
-        baseline_epochs=14,
+        baseline_epochs=16,
         tuned_epochs=4,
         training={"batch_size": 64},
         model={"backbone": "ir10_small", "embedding_size": 256, "dropout": 0.2},
-        people=("200x8@11", "30x6@12", "100x6@13"),
+        people=("160x8@11", "30x6@12", "100x6@13"),
         num_pairs=3000,
         pattern_faces=300,
         far=1e-2,
-        train_rates=(420, 300),
+        train_rates=(280, 200),
         test_rate=600,
     ),
     "real": Preset(
