@@ -84,17 +84,22 @@ def run_tasks(
     pool = Parallel(
         n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
     )
-    parent = os.getpid()
+    parent, folder = os.getpid(), os.getcwd()
     try:
-        yield from pool(delayed(_make_for)(parent, make, order, task) for task in tasks)
+        yield from pool(delayed(_make_for)(parent, folder, make, order, task) for task in tasks)
     except TerminatedWorkerError as error:
         raise WorkersLostError(str(error)) from error
 
 
 def _make_for(
-    parent: int, make: Callable[[_Order, _Task], _Result], order: _Order, task: _Task
+    parent: int,
+    folder: str,
+    make: Callable[[_Order, _Task], _Result],
+    order: _Order,
+    task: _Task,
 ) -> _Result:
     _end_with(parent)
+    os.chdir(folder)  # workers that live on from an earlier run may be elsewhere
     return make(order, task)
 
 

@@ -71,7 +71,9 @@ def verify(
         findings = list(_check_files(path, manifest))
         entries = list(enumerate(manifest["shards"]))
         settings = manifest["config"]
-        checks = (delayed(_check_shard)(str(path), i, entry, settings) for i, entry in entries)
+        checks = (
+            delayed(_check_shard)(str(path.absolute()), i, entry, settings) for i, entry in entries
+        )
         pool = Parallel(
             n_jobs=min(jobs or cpu_count(), max(len(entries), 1)), return_as="generator"
         )
