@@ -178,12 +178,12 @@ def cell_plot(results: Sequence[CellAccuracy], names: Sequence[str], mean_face: 
     """
     figure, axes = _figure(len(results), 3.8)
     height, width = mean_face.shape[:2]
-    low = min(float(result.accuracy.min()) for result in results)
-    high = max(max(result.clean, float(result.accuracy.max())) for result in results)
+    low = 100 * min(float(result.accuracy.min()) for result in results)
+    high = 100 * max(max(result.clean, float(result.accuracy.max())) for result in results)
     for axis, result, name in zip(axes, results, names, strict=True):
         axis.imshow(mean_face, extent=(0, width, height, 0))
         shown = axis.imshow(
-            result.accuracy,
+            100 * result.accuracy,
             cmap="viridis",
             vmin=low,
             vmax=high,
@@ -194,7 +194,7 @@ def cell_plot(results: Sequence[CellAccuracy], names: Sequence[str], mean_face: 
         axis.set_title(f"{name}\nclean {100 * result.clean:.1f} %", fontsize=10)
         axis.axis("off")
     bar = figure.colorbar(shown, ax=axes, fraction=0.03)
-    bar.set_label("accuracy with the cell hidden", fontsize=9)
+    bar.set_label("accuracy with the cell hidden (%)", fontsize=9)
     return figure
 
 
