@@ -124,7 +124,9 @@ def _work_in_processes(plan: Plan, jobs: list[Job], tell: Tell) -> None:
                     if job is None:
                         break
                     waiting.remove(job)
-                    process = _start(plan, job, Path(scratch))
+                    is_only = not running and not any(_is_ready(plan, other) for other in waiting)
+                    threads = plan.config.parallel if is_only else 1
+                    process = _start(plan, job, Path(scratch), threads)
                     running[process.pid] = (process, job)
                     selector.register(process.stdout, selectors.EVENT_READ, process.pid)
                     tell(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job.title}")
@@ -156,18 +158,20 @@ def _work_in_processes(plan: Plan, jobs: list[Job], tell: Tell) -> None:
         selector.close()
 
 
-def _start(plan: Plan, job: Job, scratch: Path) -> Any:
-    record: dict[str, Any] = {"config": json.loads(plan.config.to_json())}
+def _start(plan: Plan, job: Job, scratch: Path, threads: int) -> Any:
+    """Start a job's process; one that all others wait for has the machine to itself."""
+    record: dict[str, Any] = {"config": json.loads(plan.config.to_json()), "alone": threads > 1}
     if job.subject is not None:
         record |= {"kind": "test", "folder": str(job.subject.folder)}
     elif job.run is not None:
         record |= {"kind": "train", "run": job.run.experiment.name, "seed": job.run.seed}
     path = scratch / f"{time.monotonic_ns()}.json"
     path.write_text(json.dumps(record), encoding="utf-8")
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    limits = dict.fromkeys(names, str(threads))
     return subprocess.Popen(
         [sys.executable, "-m", "frommodel.paper.worker", str(path)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **threads},
+        env={**os.environ, **limits},
     )

@@ -28,10 +28,11 @@ def main(job: str) -> int:
     try:
         plan = Plan(config=config, data=open_data(config))
         if record["kind"] == "train":
-            train_run(plan, plan.run(record["run"], record["seed"]), tell, alone=False)
+            run = plan.run(record["run"], record["seed"])
+            train_run(plan, run, tell, alone=record["alone"])
         else:
             chosen = [s for s in plan.subjects() if str(s.folder) == record["folder"]]
-            score_model(plan, chosen[0], tell, alone=False)
+            score_model(plan, chosen[0], tell, alone=record["alone"])
     except OccgenError as error:
         tell(f"Error: {' '.join(str(error).split())}")
         return 1
