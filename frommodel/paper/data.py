@@ -173,6 +173,16 @@ class PaperData:
         people = "" if self.named else tree_fingerprint(self.tree("test"))
         return hashlib.sha256(f"{people} {pairs}".encode("utf-8", "surrogateescape")).hexdigest()
 
+    def people_of_condition(self, name: str) -> str:
+        """Return a digest of who is tested with under a condition."""
+        if name.startswith(_FOLDER):
+            assert self.split is not None
+            return tree_fingerprint(self.split.others[name.removeprefix(_FOLDER)])
+        protocol = CONDITIONS[name].protocol
+        if protocol is not None:
+            return tree_fingerprint(find_root(self.protocols[protocol], None))
+        return self.test_fingerprint
+
     @cached_property
     def evaluation(self) -> EvalConfig:
         """Figures wanted of every test; intervals are drawn later, over the runs of all seeds."""

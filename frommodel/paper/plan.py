@@ -277,7 +277,7 @@ class Plan:
             spec = dataclasses.asdict(CONDITIONS[condition])
             library = self.data.library(CONDITIONS[condition].library)
             spec["digest"] = self._library_digest(library) if library is not None else None
-        people = self.data.test_fingerprint if self.data.has_tests else ""
+        people = self.data.people_of_condition(condition)
         sizes = self.config.sizes
         content = [spec, people, subject.digest, subject.threshold, sizes.far, sizes.pattern_faces]
         digest = _digest([_TEST_VERSION, *content])

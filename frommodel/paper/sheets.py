@@ -121,5 +121,6 @@ def _face(findings: Findings, key: str, condition: str) -> OccludedFace | None:
 
 
 def _save(tiles: list[Tile], title: str, notes: list[str], path: Path, columns: int) -> None:
-    sheet = contact_sheet(tiles, title, notes, columns=columns)
+    draw = any(tile.box is not None or tile.pattern is not None for tile in tiles)
+    sheet = contact_sheet(tiles, title, notes, columns=columns, draw=draw)
     replacing_bytes(path, encoder("png", 100)(np.ascontiguousarray(sheet)))
