@@ -235,12 +235,37 @@ def _is_plain_jpeg(data: bytes) -> bool:
     """Whether libjpeg-turbo alone gives the picture: no rotation, not CMYK, not too large."""
     if data[:3] != b"\xff\xd8\xff" or b"Exif\0\0" in data[:_HEAD]:
         return False
+    size = _jfif_size(data)
+    if size is not None:
+        _check_size(*size)
+        return True
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return False
     _check_size(height, width)
     return space in ("YCbCr", "RGB", "Gray")
+
+
+def _jfif_size(data: bytes) -> tuple[int, int] | None:
+    """Return height and width of a JFIF file of three components, or None for any other.
+
+    JFIF has grey or YCbCr alone, so the headers need not be parsed by the codec as well, which
+    takes ten times as long.
+    """
+    if data[6:11] != b"JFIF\0":
+        return None
+    place, end = 2, len(data) - 10
+    while place < end and data[place] == 0xFF:
+        kind = data[place + 1]
+        if kind in (0xC0, 0xC2):  # baseline or progressive frame
+            if data[place + 9] != 3:
+                return None
+            return data[place + 5] << 8 | data[place + 6], data[place + 7] << 8 | data[place + 8]
+        if not (kind == 0xDB or kind == 0xC4 or kind == 0xE0 or kind == 0xFE or kind == 0xDD):
+            return None  # a profile, an Adobe marker, the scan: the codec looks itself
+        place += 2 + (data[place + 2] << 8 | data[place + 3])
+    return None
 
 
 def _check_size(height: int, width: int) -> None:

@@ -110,14 +110,15 @@ class ShardColumns:
         )
         if not self._keep_masks and len(placements) <= 1:
             return  # its mask is the box: labelled with the boxes, and no pixel drawn
-        mask = face.mask
+        mask = self._pending[self._pending_count]
+        mask[:] = False
+        face.draw_mask(mask)
         self._counted.append(len(self._rows) - 1)
-        self._pending[self._pending_count] = mask
+        if self._keep_masks:
+            self._masks.append(pack_mask(mask) if placements else b"")
         self._pending_count += 1
         if self._pending_count == _MASKS_A_BATCH:
             self._count_pending()
-        if self._keep_masks:
-            self._masks.append(pack_mask(mask) if placements else b"")
 
     def skip(self, key: str, reason: str) -> None:
         """Note a picture that was left out."""

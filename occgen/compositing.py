@@ -21,8 +21,14 @@ UInt8 = NDArray[np.uint8]
 def clip_box(box: Box, height: int, width: int) -> Box:
     """Return a box cut to the image; all zeros when nothing is left."""
     x0, y0, x1, y1 = box
-    x0, y0 = max(x0, 0), max(y0, 0)
-    x1, y1 = min(x1, width), min(y1, height)
+    if x0 < 0:
+        x0 = 0
+    if y0 < 0:
+        y0 = 0
+    if x1 > width:
+        x1 = width
+    if y1 > height:
+        y1 = height
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else (0, 0, 0, 0)
 
 

@@ -67,12 +67,11 @@ def resized_size(
         ``(min(W - 1, int(s * w)), min(H - 1, int(s * h)))``, at least one pixel each; the natural
         size is first multiplied by W / 96 and H / 112, so that coverage holds at every size.
     """
-    natural_width = natural_size[0] * (width / REFERENCE_WIDTH)
-    natural_height = natural_size[1] * (height / REFERENCE_HEIGHT)
-    return (
-        max(1, min(width - 1, int(scale * natural_width))),
-        max(1, min(height - 1, int(scale * natural_height))),
-    )
+    across = int(scale * (natural_size[0] * (width / REFERENCE_WIDTH)))
+    down = int(scale * (natural_size[1] * (height / REFERENCE_HEIGHT)))
+    across = across if across < width else width - 1
+    down = down if down < height else height - 1
+    return across if across > 1 else 1, down if down > 1 else 1
 
 
 def place_at_random(

@@ -73,4 +73,5 @@ class Stream:
 
 def choose(rng: RandomSource, count: int) -> int:
     """Return a uniformly drawn number in 0 .. count - 1, from one float."""
-    return min(int(rng.random() * count), count - 1)
+    number = int(rng.random() * count)
+    return number if number < count else count - 1

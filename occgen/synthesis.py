@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from occluders import Occluder, OccluderLibrary
 
-from .compositing import fitted, paste, paste_mask
+from .compositing import clip_box, fitted, paste, paste_mask
 from .config import NATURAL_STEPS, BuildConfig
 from .errors import InputError
 from .geometry import centred_box
@@ -67,12 +67,23 @@ class OccludedFace:
         """(H, W), True where at least half hidden; drawn when first asked for."""
         if self._mask is None:
             self._mask = np.zeros(self.image.shape[:2], np.bool_)
-            if self.blend == "opaque":
-                for x0, y0, x1, y1 in self.paste_boxes:
-                    self._mask[y0:y1, x0:x1] = True
-            for part, box in self._hidden:
-                paste_mask(self._mask, part, box)
+            self.draw_mask(self._mask)
         return self._mask
+
+    def draw_mask(self, mask: NDArray[np.bool_]) -> None:
+        """Draw `mask` into an array (H, W) of False that the caller has."""
+        if self.blend == "opaque":
+            for x0, y0, x1, y1 in self.paste_boxes:
+                mask[y0:y1, x0:x1] = True
+        if len(self._hidden) == 1:  # nothing to unite it with
+            part, box = self._hidden[0]
+            x0, y0, x1, y1 = clip_box(box, *mask.shape)
+            if x1 > x0:
+                left, top = box[:2]
+                mask[y0:y1, x0:x1] = part[y0 - top : y1 - top, x0 - left : x1 - left]
+            return
+        for part, box in self._hidden:
+            paste_mask(mask, part, box)
 
     @property
     def coverage(self) -> float:

@@ -40,6 +40,9 @@ _CACHE_BYTES = 192 << 20  # all sizes of the bundled library at scales 1.0:0.5:5
 UInt8 = NDArray[np.uint8]
 
 
+_Choice = TypeVar("_Choice")
+
+
 class _Random(Protocol):
     def random(self) -> float: ...
 
@@ -285,9 +288,8 @@ class OccluderLibrary(Sequence[Occluder]):
         rng : numpy.random.Generator or any object with ``random()``
             Two numbers are taken.
         """
-        choices = self._choices
-        members = choices[min(int(rng.random() * len(choices)), len(choices) - 1)]
-        return members[min(int(rng.random() * len(members)), len(members) - 1)]
+        members = _pick(rng, self._choices)
+        return _pick(rng, members)
 
     def subset(
         self,
@@ -342,6 +344,11 @@ class OccluderLibrary(Sequence[Occluder]):
         if len(records) == len(self._records):
             return self
         return OccluderLibrary(records, self._root, self._spec, splits=self.splits)
+
+
+def _pick(rng: _Random, choices: Sequence[_Choice]) -> _Choice:
+    number = int(rng.random() * len(choices))
+    return choices[number if number < len(choices) else -1]
 
 
 def bundled() -> OccluderLibrary:

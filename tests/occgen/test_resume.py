@@ -162,9 +162,13 @@ def test_an_interrupted_build_says_so_and_goes_on(
     root: Path, tmp_path: Path, digests: dict[str, str]
 ) -> None:
     config = config_of(root, tmp_path / "set", jobs=2)
-    with running(config) as process:
-        os.killpg(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+    for _ in range(5):  # on a busy machine the build may be done before the signal comes
+        with running(config) as process:
+            os.killpg(process.pid, signal.SIGINT)
+            _, stderr = process.communicate(timeout=30)
+        if process.returncode:
+            break
+        shutil.rmtree(config.out_path)
     assert process.returncode == 1
     assert "Error: interrupted; what was complete is kept" in stderr
     assert "Traceback" not in stderr
