@@ -24,6 +24,7 @@ _BESIDE = (  # files that lie beside pictures and were never meant as one
     *(".npz", ".mat", ".pts", ".db", ".ini", ".lst", ".log", ".idx", ".rec", ".bin", ".h5"),
     *(".hdf5", ".zip", ".tar", ".gz", ".py"),
 )
+_MOST_AT_ONCE = 1 << 18
 _PAIRS = ("pairs.csv", "pairs.txt")
 
 
@@ -96,8 +97,14 @@ class FolderSource:
     def read(self, key: str) -> bytes:
         """Return a picture's encoded bytes."""
         try:
-            with open(f"{self._prefix}{key}", "rb", buffering=0) as file:
-                return file.read()
+            handle = os.open(f"{self._prefix}{key}", os.O_RDONLY | os.O_CLOEXEC)
+            try:  # most pictures fit one read; a file object takes half as long again
+                parts = [os.read(handle, _MOST_AT_ONCE)]
+                while more := os.read(handle, _MOST_AT_ONCE):
+                    parts.append(more)
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            finally:
+                os.close(handle)
         except FileNotFoundError as error:
             raise DataError("gone since the folder was listed") from error
         except OSError as error:
