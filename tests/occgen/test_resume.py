@@ -21,7 +21,11 @@ from occgen.verify import verify
 
 IDENTITIES, PICTURES, SHARD_SIZE = 24, 5, 5
 SHARDS = IDENTITIES * PICTURES // SHARD_SIZE
-MAIN = "from occgen_cli.main import main; main()"
+# SIGINT is ignored in what a shell starts in the background, and so in its children.
+MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from occgen_cli.main import main; main()"
+)
 
 
 @pytest.fixture(scope="module")
