@@ -202,10 +202,16 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     file = resolve_path(path)
     try:
         with open(file, "rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
+            start = stream.read(8)
+            if not start:
+                raise CheckpointError(f"{file} is empty (0 bytes); save or copy it again")
+            (length,) = struct.unpack("<Q", start)
             if length > _HEADER_LIMIT:
                 raise ValueError("header too long")
-            header = json.loads(stream.read(length))
+            text = stream.read(length)
+            if len(text) < length and text[:1] == b"{":
+                raise CheckpointError(f"{file} is cut short: its header ends early; copy it again")
+            header = json.loads(text)
         metadata = header["__metadata__"]
         if metadata["format"] == _FORMAT:
             return dict(metadata)

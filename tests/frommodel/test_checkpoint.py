@@ -433,3 +433,13 @@ def test_an_insightface_iresnet_loads_as_a_baseline(tmp_path):
     torch.save(_edit(state, fc__weight=torch.ones(8, 21504)), tmp_path / "backbone.pth")
     with pytest.raises(CheckpointError, match="only iresnets of 112x112"):
         frommodel.load(tmp_path / "backbone.pth")
+
+
+def test_empty_and_cut_files_are_told_from_foreign_ones(tmp_path):
+    path = tmp_path / "small.safetensors"
+    frommodel.save(frommodel.FROM(backbone="ir10_small", k=3, embedding_size=16), path)
+    data = path.read_bytes()
+    for kept, problem in ((0, "is empty"), (200, "is cut short")):
+        path.write_bytes(data[:kept])
+        with pytest.raises(CheckpointError, match=problem):
+            frommodel.load(path)
