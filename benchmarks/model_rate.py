@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/model_rate.py step
     OMP_NUM_THREADS=1 python benchmarks/model_rate.py options
+    OMP_NUM_THREADS=1 python benchmarks/model_rate.py prelu
     OMP_NUM_THREADS=1 python benchmarks/model_rate.py inference
 
 What is compared runs in turn, by the processor's clock; each ratio is of one round.
@@ -14,11 +15,13 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from frommodel.architectures import BACKBONES
 from frommodel.config import ModelConfig, TrainConfig
 from frommodel.loader import Batch
 from frommodel.network import FROM, FROMOutput
+from frommodel.prelu import PReLU
 from frommodel.ranks import join_ranks
 from frommodel.recipes import recipe
 from frommodel.stepping import Stepper
@@ -111,6 +114,24 @@ def compare_options(rounds: int, count: int, backbone: str, compiled: bool) -> N
     show(in_turn(tasks, rounds), "float32", count)
 
 
+def compare_prelu(rounds: int, count: int) -> None:
+    """Our gradient of PReLU against torch's, in the compact networks of the real crops."""
+    for name in ("baseline-compact", "from-compact"):
+        config = recipe(name, precision="bfloat16")
+        model = dataclasses.replace(config.model, backbone="ir10_compact")
+        config = dataclasses.replace(config, model=model)
+        ours, theirs = stepper(config), stepper(config)
+        for module in theirs.model.modules():
+            if isinstance(module, PReLU):
+                module.__class__ = nn.PReLU
+        data = batch(config.model, count)
+        tasks = {
+            f"{name}, torch's": lambda s=theirs, d=data: s.step([d], 0.01, 0),
+            f"{name}, ours": lambda s=ours, d=data: s.step([d], 0.01, 0),
+        }
+        show(in_turn(tasks, rounds), f"{name}, torch's", count)
+
+
 def compare_inference(rounds: int, count: int) -> None:
     """Embeddings with the mask against the plain backbone, every backbone."""
     for backbone in BACKBONES:
@@ -128,7 +149,7 @@ def compare_inference(rounds: int, count: int) -> None:
 def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["step", "options", "inference"])
+    parser.add_argument("what", choices=["step", "options", "prelu", "inference"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--backbone", default="ir10_small")
@@ -137,6 +158,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.what == "step":
         compare_steps(options.rounds, options.batch)
+    elif options.what == "prelu":
+        compare_prelu(options.rounds, options.batch)
     elif options.what == "options":
         compare_options(options.rounds, options.batch, options.backbone, options.compiled)
     else:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from occgen.errors import InputError
 
 from .architectures import BACKBONES, Architecture
+from .prelu import PReLU
 
 __all__ = [
     "Features",
@@ -59,7 +60,7 @@ class IRBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, first, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
-        self.prelu1 = nn.PReLU(out_channels)
+        self.prelu1 = PReLU(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, second, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.downsample: nn.Sequential | None = None
@@ -95,7 +96,7 @@ class IRBackbone(nn.Module):
         stem, *widths = architecture.channels
         self.conv1 = nn.Conv2d(3, stem, 3, architecture.stem_stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
-        self.prelu1 = nn.PReLU(stem)
+        self.prelu1 = PReLU(stem)
         stages = []
         before = stem
         for depth, width, stride in zip(
@@ -131,9 +132,9 @@ class _Bottleneck(nn.Module):
         self.residual = stride == 1 and inputs == outputs
         self.layers = nn.Sequential(
             *_conv_bn(inputs, hidden, 1),
-            nn.PReLU(hidden),
+            PReLU(hidden),
             *_conv_bn(hidden, hidden, 3, stride, groups=hidden),
-            nn.PReLU(hidden),
+            PReLU(hidden),
             *_conv_bn(hidden, outputs, 1),
         )
 
@@ -163,9 +164,9 @@ class MobileFaceNetBackbone(nn.Module):
         stem, width1, width2, width3, width4 = architecture.channels
         _, stride2, stride3, stride4 = architecture.strides
         _, depth2, depth3, depth4 = architecture.blocks
-        self.stem = nn.Sequential(*_conv_bn(3, stem, 3, architecture.stem_stride), nn.PReLU(stem))
+        self.stem = nn.Sequential(*_conv_bn(3, stem, 3, architecture.stem_stride), PReLU(stem))
         self.layer1 = nn.Sequential(
-            *_conv_bn(stem, width1, 3, architecture.strides[0], groups=stem), nn.PReLU(width1)
+            *_conv_bn(stem, width1, 3, architecture.strides[0], groups=stem), PReLU(width1)
         )
         self.layer2 = self._stage(width1, width2, 2, depth2, stride2)
         self.layer3 = self._stage(width2, width3, 4, depth3, stride3)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from occgen.errors import InputError
 
+from .prelu import PReLU
+
 __all__ = [
     "MASK_FORMS",
     "binarise",
@@ -75,18 +77,18 @@ def build_mask_decoder(
     outputs = _FC_CHANNELS if form == "fc" else feature_channels
     layers: list[nn.Module] = [
         nn.Conv2d(width, width, 3, 2, 1, bias=False),
-        nn.PReLU(width),
+        PReLU(width),
         nn.BatchNorm2d(width),
         nn.Conv2d(width, outputs, 3, 2, 1, bias=False),
     ]
     if form == "3d":
         layers += [nn.Sigmoid()]
     elif form == "2d":
-        layers += [nn.PReLU(outputs), nn.BatchNorm2d(outputs)]
+        layers += [PReLU(outputs), nn.BatchNorm2d(outputs)]
         layers += [nn.Conv2d(outputs, 1, 3, 1, 1), nn.Sigmoid(), _RepeatChannels(outputs)]
     else:
         height, columns = feature_size
-        layers += [nn.PReLU(outputs), nn.BatchNorm2d(outputs), nn.Flatten()]
+        layers += [PReLU(outputs), nn.BatchNorm2d(outputs), nn.Flatten()]
         layers += [nn.Linear(outputs * height * columns, embedding_size), nn.Sigmoid()]
     return nn.Sequential(*layers)
 
