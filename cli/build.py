@@ -88,7 +88,12 @@ def _take_steps(
     help="What a label is the best pattern of.",
 )
 @click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
-@click.option("--categories", callback=split_commas, metavar="A,B", help="Only these occluders.")
+@click.option(
+    "--categories",
+    callback=split_commas,
+    metavar="A,B=2",
+    help="Only these, drawn by weight: face_mask=4,hand.",
+)
 @click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
 @click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
 @click.option(

@@ -67,7 +67,12 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--region", type=click.Choice(list(REGIONS)), help="With --placement regions.")
 @click.option("--region-jitter", type=click.IntRange(0), help="Pixels a region moves.")
 @click.option("--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha")
-@click.option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
+@click.option(
+    "--categories",
+    callback=_split,
+    metavar="A,B=2",
+    help="Only these, drawn by weight: face_mask=4,hand.",
+)
 @click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
 @click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Names, or book/*.")
 @click.option(

@@ -95,7 +95,12 @@ def _option(*names: str, **kwargs: Any) -> Any:
 @_option("--occluders-per-face", metavar="N", help="1, or 1:2 to draw a number.")
 @_option("--blend", type=click.Choice(["alpha", "opaque", "natural"]))
 @_option("--occluders", metavar="DIR", help="Own occluders.  [default: bundled]")
-@_option("--categories", callback=_split, metavar="A,B", help="Only these occluders.")
+@_option(
+    "--categories",
+    callback=_split,
+    metavar="A,B=2",
+    help="Only these, drawn by weight: face_mask=4,hand.",
+)
 @_option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
 @_option("--split", metavar="NAME", help="Only a split of the occluders, such as train.")
 @_option("--label-by", type=click.Choice(["box", "mask"]))

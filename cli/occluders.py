@@ -88,11 +88,13 @@ def list_command(occluders: str, members: bool, as_json: bool, **narrowing: Any)
             for m in found
         ]
         coverage = {
-            f"{scale:g}": round(mean_coverage(sizes, scale), 4) for scale in (1.0, 2.0, 3.0)
+            f"{scale:g}": round(mean_coverage(sizes, scale, weights=found.weights), 4)
+            for scale in (1.0, 2.0, 3.0)
         }
         summary = {
             "members": rows,
             "categories": {name: len(found.members(name)) for name in found.categories},
+            "weights": found.weights,
             "splits": {name: list(patterns) for name, patterns in library.splits.items()},
             "coverage": coverage,
             "skipped": dict(library.skipped),
@@ -111,8 +113,14 @@ def list_command(occluders: str, members: bool, as_json: bool, **narrowing: Any)
             wide, tall = member.natural_size
             points = ", ".join(member.anchors) or "no anchors"
             click.echo(f"  {member.name:<30}{f'{wide:g} x {tall:g}':>16}  {points}")
-    shares = ", ".join(f"{mean_coverage(sizes, s):.1%} at {s:g}" for s in (1.0, 2.0, 3.0))
+    shares = ", ".join(
+        f"{mean_coverage(sizes, s, weights=found.weights):.1%} at {s:g}" for s in (1.0, 2.0, 3.0)
+    )
     click.echo(f"{len(found)} members of {len(sizes)} categories; mean coverage {shares}")
+    if len(set(found.weights.values())) > 1:
+        total = sum(found.weights.values())
+        drawn = ", ".join(f"{name} {w / total:.1%}" for name, w in found.weights.items())
+        click.echo(f"drawn: {drawn}")
     for name, patterns in sorted(library.splits.items()):
         click.echo(f"split {name}: {', '.join(patterns)}")
     click.echo(f"digest {found.digest}")

@@ -80,7 +80,12 @@ def library_options(function: _Function) -> _Function:
         click.option("--include", callback=split_commas, metavar="A,B", help="Only these: book/*."),
         click.option("--split", metavar="NAME", help="Only this split of its splits.json."),
         click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3."),
-        click.option("--categories", callback=split_commas, metavar="A,B", help="Only these."),
+        click.option(
+            "--categories",
+            callback=split_commas,
+            metavar="A,B=2",
+            help="Only these, drawn by weight: face_mask=4,hand.",
+        ),
         click.option(
             "--occluders",
             default="bundled",

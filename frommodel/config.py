@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from occgen.config import BuildConfig
+from occgen.config import BuildConfig, take_categories
 from occgen.errors import InputError
 from occgen.patterns import PatternGrid
 
@@ -193,7 +193,7 @@ class TrainConfig(_JsonConfig):
     occluders : str
         ``bundled``, or a directory of occluders.
     categories : tuple of str or None
-        Only these; None is all.
+        Only these, ``hand=4`` drawn by its weight; None is all.
     group : int or None
         Only occluder group 1, 2 or 3 (Sec. 4.8).
     split : str or None
@@ -337,8 +337,7 @@ class TrainConfig(_JsonConfig):
         _check_number("clean_fraction", self.clean_fraction, 0.0, high=1.0)
         _check_choice("label_by", self.label_by, ("box", "mask"))
         _check_choice("box_unit", self.box_unit, ("fraction", "pixel"))
-        if self.categories is not None:
-            object.__setattr__(self, "categories", tuple(self.categories))
+        object.__setattr__(self, "categories", take_categories(self.categories))
         for name in ("occlude", "init", "teacher"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):

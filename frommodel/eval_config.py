@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from occgen.config import BuildConfig, parse_scales
+from occgen.config import BuildConfig, parse_scales, take_categories
 from occgen.errors import InputError
 
 from .config import _JsonConfig
@@ -117,7 +117,8 @@ class EvalConfig(_JsonConfig):
     allow_missing: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("scales", "conditions", "fars", "categories", "exclude_occluders"):
+        object.__setattr__(self, "categories", take_categories(self.categories))
+        for name in ("scales", "conditions", "fars", "exclude_occluders"):
             value: Any = getattr(self, name)
             if value is not None:
                 values = (value,) if isinstance(value, str | int | float) else tuple(value)

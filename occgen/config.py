@@ -2,17 +2,28 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from operator import index
 from pathlib import Path
 from typing import Any
 
+from occluders.errors import OccluderInputError
+from occluders.weights import canonical_categories
+
 from .errors import InputError
 from .regions import REGIONS
 from .storage import REMOTE_FORMATS, is_remote, set_path
 
-__all__ = ["DATASETS", "DEFAULT_MIX", "FORMATS", "NATURAL_STEPS", "BuildConfig", "parse_scales"]
+__all__ = [
+    "DATASETS",
+    "DEFAULT_MIX",
+    "FORMATS",
+    "NATURAL_STEPS",
+    "BuildConfig",
+    "parse_scales",
+    "take_categories",
+]
 
 DEFAULT_MIX = "random=1,landmarks=2"
 NATURAL_STEPS = ("colour", "light", "shadow", "blur", "noise", "jpeg")
@@ -107,7 +118,8 @@ class BuildConfig:
     k: int = 5
     """Cells on each side of the pattern grid."""
     categories: tuple[str, ...] | None = None
-    """Occluder categories used; None for all."""
+    """Occluder categories used, 'hand', or 'hand=4' to draw one by a weight other than 1; None for
+    all alike."""
     group: int | None = None
     """Occluder group of Sec. 4.8: 1, 2 or 3; None for all."""
     exclude_occluders: tuple[str, ...] = ()
@@ -169,12 +181,8 @@ class BuildConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, str(value))
-        for name in (
-            "categories",
-            "exclude_occluders",
-            "include_occluders",
-            "natural_steps",
-        ):
+        object.__setattr__(self, "categories", take_categories(self.categories))
+        for name in ("exclude_occluders", "include_occluders", "natural_steps"):
             value = getattr(self, name)
             if value is not None:
                 values = (value,) if isinstance(value, str) else tuple(value)
@@ -353,6 +361,28 @@ class BuildConfig:
             return cls(**record)
         except TypeError as error:
             raise InputError(f"not a configuration: {error}") from error
+
+
+def take_categories(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return categories and their weights in the one form they have in a configuration.
+
+    Parameters
+    ----------
+    value : str, iterable of str or None
+        'face_mask=4,hand', or its parts.
+
+    Raises
+    ------
+    InputError
+        When a weight is no finite number > 0, or a category is given two.
+    """
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    try:
+        return canonical_categories(parts)
+    except OccluderInputError as error:
+        raise InputError(str(error)) from error
 
 
 def _parse_mix(text: str) -> dict[str, float]:

@@ -59,9 +59,13 @@ def size_coverage(size: Size, scale: float, height: int = 112, width: int = 96) 
 
 
 def mean_coverage(
-    sizes: Mapping[str, Sequence[Size]], scale: float, height: int = 112, width: int = 96
+    sizes: Mapping[str, Sequence[Size]],
+    scale: float,
+    height: int = 112,
+    width: int = 96,
+    weights: Mapping[str, float] | None = None,
 ) -> float:
-    """Return the mean box coverage of a library: categories weigh alike, so do their members.
+    """Return the mean box coverage of a library: the members of a category weigh alike.
 
     Parameters
     ----------
@@ -70,12 +74,17 @@ def mean_coverage(
     scale : float
     height, width : int, optional
         Of the image.
+    weights : mapping of str to float, optional
+        Of the categories; None weighs them alike.
     """
-    means = [
-        sum(size_coverage(size, scale, height, width) for size in members) / len(members)
-        for members in sizes.values()
-    ]
-    return sum(means) / len(means)
+    means = {
+        name: sum(size_coverage(size, scale, height, width) for size in members) / len(members)
+        for name, members in sizes.items()
+    }
+    if weights is None:
+        return sum(means.values()) / len(means)
+    total = sum(weights[name] for name in means)
+    return sum(weights[name] / total * mean for name, mean in means.items())
 
 
 def fit_sizes(

@@ -3,10 +3,13 @@
 import fnmatch
 import hashlib
 import json
+import math
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 from .errors import OccluderDataError, OccluderInputError
 from .picture_file import load_rgba
 from .resizing import Resized, resize
+from .weights import category_weights
 
 __all__ = ["CATEGORIES", "GROUPS", "Occluder", "OccluderLibrary", "Record", "Resized", "bundled"]
 
@@ -210,6 +214,13 @@ class OccluderLibrary(Sequence[Occluder]):
         Files left out, and why.
     splits : mapping of str to sequence of str, optional
         Names, categories and patterns each split is made of.
+    weights : mapping of str to float, optional
+        Of categories when one is drawn; those not named weigh 1.
+
+    Raises
+    ------
+    OccluderInputError
+        When the weights' sum is not finite.
     """
 
     def __init__(
@@ -219,6 +230,7 @@ class OccluderLibrary(Sequence[Occluder]):
         spec: Mapping[str, Any],
         skipped: Sequence[tuple[str, str]] = (),
         splits: Mapping[str, Sequence[str]] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self._records = tuple(sorted(records))
         self._root, self._spec = root, dict(spec)
@@ -232,6 +244,11 @@ class OccluderLibrary(Sequence[Occluder]):
         self._by_category = {name: tuple(by_category[name]) for name in sorted(by_category)}
         self.categories = tuple(self._by_category)
         self._choices = tuple(self._by_category.values())
+        self.weights = {name: float((weights or {}).get(name, 1.0)) for name in self.categories}
+        self._cumulative = tuple(accumulate(self.weights.values()))
+        self._is_even = len(set(self.weights.values())) <= 1
+        if self._cumulative and not self._cumulative[-1] < math.inf:
+            raise OccluderInputError("weights of categories are too large for a sum")
 
     def __repr__(self) -> str:
         return f"OccluderLibrary({len(self)} members, {len(self.categories)} categories)"
@@ -281,15 +298,17 @@ class OccluderLibrary(Sequence[Occluder]):
         return self._by_category[category]
 
     def sample(self, rng: _Random) -> Occluder:
-        """Return a member: a category drawn uniformly, then one of it.
+        """Return a member: a category drawn by its weight, then one of it.
 
         Parameters
         ----------
         rng : numpy.random.Generator or any object with ``random()``
             Two numbers are taken.
         """
-        members = _pick(rng, self._choices)
-        return _pick(rng, members)
+        if self._is_even:  # the draws of every set made before there were weights
+            return _pick(rng, _pick(rng, self._choices))
+        number = bisect_right(self._cumulative, rng.random() * self._cumulative[-1])
+        return _pick(rng, self._choices[min(number, len(self._choices) - 1)])
 
     def subset(
         self,
@@ -304,7 +323,8 @@ class OccluderLibrary(Sequence[Occluder]):
         Parameters
         ----------
         categories : sequence of str, optional
-            Kept; None keeps all.
+            Kept; None keeps all. ``NAME=WEIGHT`` draws one more or less often than those that
+            weigh 1 (`weights`); a part of the part keeps the weights.
         group : {1, 2, 3}, optional
             Of Sec. 4.8, kept.
         exclude, include : sequence of str, optional
@@ -315,14 +335,16 @@ class OccluderLibrary(Sequence[Occluder]):
         Raises
         ------
         OccluderInputError
-            When a name matches nothing, or nothing is left.
+            When a name matches nothing, a weight is wrong, or nothing is left.
         """
         records: Sequence[Record] = self._records
         wanted = set(self.categories)
-        for name in categories or ():
+        named = category_weights(categories or ())
+        for name in named:
             self.members(name)
         if categories is not None:
-            wanted &= set(categories)
+            wanted &= set(named)
+        weights = {name: w * named.get(name, 1.0) for name, w in self.weights.items()}
         if group is not None:
             if group not in GROUPS:
                 raise OccluderInputError(f"group must be 1, 2 or 3, got {group}")
@@ -341,9 +363,9 @@ class OccluderLibrary(Sequence[Occluder]):
                 records = [r for r, h in zip(records, hit, strict=True) if h == keep]
         if not records:
             raise OccluderInputError("no occluder is left by these categories, groups and patterns")
-        if len(records) == len(self._records):
+        if len(records) == len(self._records) and weights == self.weights:
             return self
-        return OccluderLibrary(records, self._root, self._spec, splits=self.splits)
+        return OccluderLibrary(records, self._root, self._spec, splits=self.splits, weights=weights)
 
 
 def _pick(rng: _Random, choices: Sequence[_Choice]) -> _Choice:

@@ -150,6 +150,8 @@ def test_the_environment_names_where_data_lie(
         (["--variants", "100001"], "variants must be <= 10000"),
         (["--group", "4"], "Invalid value for '--group'"),
         (["--categories", "hat"], "category must be one of book, cup,"),
+        (["--categories", "cup=0"], "weight of a category must be a number > 0, as face_mask=4"),
+        (["--categories", "cup=2,hat=3"], "category must be one of book, cup,"),
         (["--categories", "cup", "--group", "3"], "no occluder is left"),
         (["--exclude-occluders", "nothing"], "'nothing' is no occluder, category or pattern"),
         (["--region", "eyes"], "region goes with placement 'regions'"),

@@ -74,6 +74,7 @@ def test_every_ablation_is_a_flag():
         "precision": "bfloat16",
         "placement": "landmarks",
         "blend": "natural",
+        "categories": "face_mask=4,hand",
     }
     given = [part for name, value in flags.items() for part in (f"--{name}", value)]
     result = run(from_train.main, "--describe", "--json", *given)
@@ -81,7 +82,8 @@ def test_every_ablation_is_a_flag():
     assert (config["pattern_weight"], config["milestones"]) == (0.5, [3, 7])
     for name, value in flags.items():
         found = {**config, **config["model"]}.get(name.replace("-", "_"))
-        assert name in ("lambda", "milestones") or found == value, name
+        assert name in ("lambda", "milestones", "categories") or found == value, name
+    assert config["categories"] == ["face_mask=4", "hand"]
     plain = run(from_train.main, "--describe", "--json", "--mask", "none", "--occlude", "none")
     config = json.loads(plain.stdout)["config"]
     assert (config["model"]["predictor"], config["occlude"]) == ("none", None)

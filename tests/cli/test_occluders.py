@@ -74,6 +74,9 @@ def test_list_says_what_a_library_holds(own: Path) -> None:
     facts = json.loads(run("list", "--occluders", own, "--split", "test", "--json").stdout)
     assert facts["categories"] == {"hat": 1}
     assert facts["members"][0]["name"] == "hat/b"
+    weighed = run("list", "--categories", "face_mask=3,hand")
+    assert "drawn: face_mask 75.0%, hand 25.0%" in weighed.stdout
+    assert "drawn:" not in plain.stdout
     group = json.loads(run("list", "--group", 3, "--exclude", "scarf", "--json").stdout)
     assert set(group["categories"]) == {"phone", "sunglasses"}
 

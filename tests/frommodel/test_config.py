@@ -21,6 +21,9 @@ def test_configurations_round_trip_through_json():
     assert ModelConfig.from_json(model.to_json()) == model
     train = TrainConfig(model=model, milestones=(3, 5), occlude=None, soft_patterns=0.1)
     assert TrainConfig.from_json(train.to_json()) == train
+    weighed = TrainConfig(categories=("face_mask=4.0", "hand"))
+    assert weighed.categories == weighed.occlusion().categories == ("face_mask=4", "hand")
+    assert TrainConfig.from_json(weighed.to_json()) == weighed
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,7 @@ def test_a_configuration_cannot_be_changed() -> None:
         {"scale": "1.0:0.5:5.0", "clean_fraction": 1 / 3, "variants": 3},
         {"placement": "regions", "region": "eyes", "region_jitter": 5},
         {"categories": ["book", "cup"], "exclude_occluders": "book/01", "group": 1},
+        {"categories": ["book=2.5", "cup"]},
         {"area": 0.2, "max_coverage": 0.5, "seed": 2**64 - 1, "root": "/data/ünï"},
         {"compat": "published", "blend": "opaque", "limit": 3, "jobs": 2, "strict": True},
     ],
@@ -181,6 +182,18 @@ def test_json_there_and_back(options: dict[str, Any]) -> None:
     assert BuildConfig.from_json(made.to_json()) == made
     assert "\n" not in made.to_json()
     json.dumps(made.content(), allow_nan=False)
+
+
+def test_categories_carry_weights_in_one_form() -> None:
+    one = config(categories="face_mask=4.0, hand=1,scarf")
+    assert one.categories == ("face_mask=4", "hand", "scarf")
+    assert config(categories=["face_mask=4", "hand", "scarf=1"]) == one
+    assert json.loads(one.to_json())["categories"] == ["face_mask=4", "hand", "scarf"]
+    assert config(categories=("hand", "hand")).categories == ("hand", "hand")
+    assert config(categories=["hand=0.3333333333"]).categories == ("hand=0.333333",)
+    for wrong in (["hand=0"], ["hand=two"], ["hand=nan"]):
+        with pytest.raises(InputError, match=r"number > 0, as face_mask=4; got 'hand="):
+            config(categories=wrong)
 
 
 @pytest.mark.parametrize(

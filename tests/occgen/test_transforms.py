@@ -142,6 +142,7 @@ def test_settings_are_those_of_a_build() -> None:
     assert RandomOcclusion().config.clean_fraction == 1 / 3
     worn = always(placement="regions", region="left-eye", blend="opaque", categories=("cup",))
     assert worn.library.categories == ("cup",)
+    assert always(categories="cup=3,hand").library.weights == {"cup": 3, "hand": 1}
     again = eval(repr(always(k=4, returns=("box",))))
     assert (again.config.k, again.returns) == (4, ("box",))
 

@@ -67,6 +67,16 @@ def test_bundled_sizes_give_the_published_coverage(scale: float, shape: tuple[in
     assert abs(found - PUBLISHED_COVERAGE[scale]) < POINT
 
 
+def test_categories_count_by_weight() -> None:
+    sizes = {"a": [(20.0, 20.0)], "b": [(60.0, 60.0), (40.0, 40.0)]}
+    small, large = (mean_coverage({name: sizes[name]}, 1.0) for name in sizes)
+    found = mean_coverage(sizes, 1.0, weights={"a": 3.0, "b": 1.0})
+    assert found == pytest.approx(0.75 * small + 0.25 * large)
+    assert mean_coverage(sizes, 1.0, weights={"a": 2.0, "b": 2.0}) == pytest.approx(
+        mean_coverage(sizes, 1.0)
+    )
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_drawn_placements_have_the_coverage_computed(scale: float) -> None:
     """The placement a build draws is the one the closed form is of."""

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import pickle
 import subprocess
 import sys
 from collections import Counter
@@ -147,6 +148,55 @@ def test_a_draw_takes_two_numbers(small_library: OccluderLibrary) -> None:
     assert first.random() == second.random()
 
 
+def draws(library: OccluderLibrary, count: int = 400) -> list[str]:
+    rng = np.random.default_rng(3)
+    return [library.sample(rng).name for _ in range(count)]
+
+
+def test_categories_are_drawn_by_weight(small_library: OccluderLibrary) -> None:
+    part = small_library.subset(categories=["phone=3", "cup", "hand = 0.5"])
+    assert part.weights == {"cup": 1, "hand": 0.5, "phone": 3}
+    drawn = Counter(name.split("-")[0] for name in draws(part, 4500))
+    assert abs(drawn["phone"] - 3000) < 130
+    assert abs(drawn["cup"] - 1000) < 110
+    assert abs(drawn["hand"] - 500) < 85
+    first, second = np.random.default_rng(5), np.random.default_rng(5)
+    part.sample(first)
+    second.random(2)
+    assert first.random() == second.random()
+
+    class Edge:
+        def random(self) -> float:
+            return float(np.nextafter(1, 0))
+
+    assert part.sample(Edge()).name == "phone-1"
+    assert part.digest == small_library.subset(categories=["cup", "hand", "phone"]).digest
+
+
+def test_equal_weights_draw_what_no_weights_draw(small_library: OccluderLibrary) -> None:
+    plain = draws(small_library.subset(categories=["cup", "hand", "phone"]))
+    for entries in (["cup=1", "hand", "phone=1.0"], ["phone=7", "hand=7", "cup=7"]):
+        assert draws(small_library.subset(categories=entries)) == plain
+    assert small_library.subset(categories=list(small_library.categories)) is small_library
+    whole = [f"{name}=2" for name in small_library.categories]
+    assert draws(small_library.subset(categories=whole)) == draws(small_library)
+
+
+def test_a_part_of_a_part_keeps_the_weights(small_library: OccluderLibrary) -> None:
+    part = small_library.subset(categories=["face_mask=4", "hand", "scarf=2"])
+    for narrowed in (
+        part.subset(exclude=["scarf"]),
+        part.subset(include=["face_mask", "hand"]),
+        part.subset(group=2),
+        part.subset(categories=["hand", "face_mask"]),
+    ):
+        assert narrowed.weights == {"face_mask": 4, "hand": 1}
+    once = small_library.subset(categories=["face_mask=4", "hand", "scarf=2"], group=2)
+    assert draws(once) == draws(part.subset(group=2))
+    assert part.subset(categories=["scarf=3", "hand"]).weights == {"hand": 1, "scarf": 6}
+    assert pickle.loads(pickle.dumps(part)).weights == part.weights
+
+
 def test_parts_are_chosen_by_category_name_and_pattern(small_library: OccluderLibrary) -> None:
     assert small_library.subset() is small_library
     cups = small_library.subset(categories=["cup", "phone"])
@@ -164,6 +214,13 @@ def test_parts_are_chosen_by_category_name_and_pattern(small_library: OccluderLi
     ("choice", "message"),
     [
         ({"categories": ["hat"]}, "category must be one of book, cup, .* got 'hat'"),
+        ({"categories": ["hat=2"]}, "category must be one of book, cup, .* got 'hat'"),
+        *(
+            ({"categories": [f"cup={text}"]}, "number > 0, as face_mask=4; got 'cup=")
+            for text in ("0", "-1", "inf", "nan", "x", "", "1e400")
+        ),
+        ({"categories": ["cup=2", "cup"]}, "category 'cup' is given two weights"),
+        ({"categories": ["cup=1e308", "hand=1e308"]}, "too large for a sum"),
         ({"group": 4}, "group must be 1, 2 or 3, got 4"),
         ({"exclude": ["nothing"]}, "'nothing' is no occluder, category or pattern"),
         ({"include": ["cup-7"]}, "'cup-7' is no occluder"),
