@@ -61,7 +61,7 @@ def figure_unseen(findings: Findings, path: Path) -> bool:
     figure, axis = _axes(6.0, 3.6)
     groups = (1, 2, 3)
     bars = [
-        ("Baseline", "0.5", lambda group: "baseline"),
+        ("Baseline", "0.5", lambda group: findings.plan.known_as("small-baseline")),
         ("trained without the group", "#1f77b4", lambda group: f"unseen-{group}"),
         ("trained on all groups", "#d62728", lambda group: "k4"),
     ]

@@ -91,6 +91,8 @@ def _title(data: PaperData, name: str) -> str:
 
 def _training_s(plan: Plan, experiment: Experiment, rates: tuple[float, float]) -> float:
     config = training_config(experiment, plan.config.sizes, plan.config.seed)
+    if experiment.small and plan.config.sizes.small_model is not None:
+        rates = plan.config.sizes.small_rates
     return plan.data.counts["train"] * config.epochs / rates[experiment.has_mask] + _FIXED_S
 
 
@@ -109,7 +111,7 @@ def _finished(plan: Plan) -> dict[str, dict[str, Any]]:
 def _rates(plan: Plan, done: dict[str, dict[str, Any]]) -> tuple[float, float]:
     """Return images a second and core of trainings without and with a mask."""
     rates = list(plan.config.sizes.train_rates)
-    masked = {experiment.name: experiment.has_mask for experiment in plan.experiments}
+    masked = {e.name: e.has_mask for e in plan.experiments if not e.small}
     for kind in (False, True):
         found = [
             record["images_per_s"] / (1 if record.get("cores") else _BOTH_CORES)

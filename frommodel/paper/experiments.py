@@ -34,6 +34,10 @@ class Experiment:
         ``bundled``, or a library of the tests' data: ``rectangles``, ``cut-outs``.
     tier : int
         1 is trained for all seeds before 2.
+    small : bool
+        In the preset's small network, on its schedule: where many are compared with each other.
+    twin : str or None
+        Experiment that stands for it where a preset has no small network.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Experiment:
     teacher: str | None = None
     library: str = "bundled"
     tier: int = 2
+    small: bool = False
+    twin: str | None = None
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -62,83 +68,87 @@ def _others(group: int) -> tuple[str, ...]:
     return tuple(name for number, names in GROUPS.items() if number != group for name in names)
 
 
-_NATURAL = {"placement": "mixed", "blend": "natural"}
-_SOFT = {"soft_patterns": 0.1}
+_TEACHER: dict[str, Any] = {"soft_patterns": 0.1}
+_MIXED: dict[str, Any] = {"placement": "mixed"}
+_NATURAL: dict[str, Any] = {"blend": "natural"}
 _REGRESSION = {"predictor": "regression"}
+_IMPROVED = {**_TEACHER, **_MIXED, **_NATURAL}
 
 
-def _all() -> list[Experiment]:
-    """Return the experiments, those first that most tables hang on."""
+def _main() -> list[Experiment]:
+    """Return the experiments of the main network, those first that most tables hang on."""
     e = Experiment
     return [
         e(name="baseline", title="Baseline", recipe="baseline", init=None, tier=1),
         e(name="from", title="FROM", tier=1),
         e(name="baseline-aug", title="Baseline-Aug", recipe="baseline-aug", tier=1),
         e(name="baseline-md", title="Baseline-MD", recipe="baseline-md", tier=1),
+        e(name="improved", title="FROM, improved", changes=_IMPROVED, teacher="baseline", tier=1),
         e(
-            name="improved",
-            title="FROM, clean-view teacher, soft patterns, mixed placement, natural blending",
-            changes={**_NATURAL, **_SOFT},
+            name="improved-rectangles",
+            title="FROM, plain rectangles, teacher, soft patterns",
+            changes={**_TEACHER, "blend": "opaque"},
             teacher="baseline",
+            library="rectangles",
             tier=1,
         ),
         e(
-            name="rectangles",
-            title="FROM, plain rectangles",
+            name="improved-cut-outs",
+            title="FROM, improved, with real cut-outs",
+            changes=_IMPROVED,
+            teacher="baseline",
+            library="cut-outs",
+            tier=1,
+        ),
+    ]
+
+
+def _small(name: str, title: str, twin: str | None = None, **fields: Any) -> Experiment:
+    """Return an experiment of the small network."""
+    defaults: dict[str, Any] = {"init": "small-baseline", "small": True, "twin": twin}
+    return Experiment(name=name, title=title, **{**defaults, **fields})
+
+
+def _single_choices() -> list[Experiment]:
+    """Return the experiments in which one choice of FROM differs."""
+    e, small = _small, "small-baseline"
+    return [
+        e(small, "Baseline, small network", "baseline", recipe="baseline", init=None),
+        e("small-from", "FROM, small network", "from"),
+        e("small-md", "Baseline-MD, small network", "baseline-md", recipe="baseline-md"),
+        e("small-aug", "Baseline-Aug, small network", "baseline-aug", recipe="baseline-aug"),
+        e("teacher", "FROM, clean-view teacher", teacher=small),
+        e("teacher-soft", "and soft patterns", changes=_TEACHER, teacher=small),
+        e("teacher-mixed", "and mixed placement", changes={**_TEACHER, **_MIXED}, teacher=small),
+        e("small-improved", "and natural blending", "improved", changes=_IMPROVED, teacher=small),
+        e(
+            "aug-teacher",
+            "Baseline-Aug, clean-view teacher, mixed, natural",
+            recipe="baseline-aug",
+            changes={**_MIXED, **_NATURAL, "clean_fraction": 1 / 3},
+            teacher=small,
+        ),
+        e(
+            "rectangles",
+            "FROM, plain rectangles",
             changes={"blend": "opaque"},
             library="rectangles",
-            tier=1,
         ),
-        e(name="from-mixed-natural", title="FROM, mixed, natural", changes=_NATURAL, tier=1),
-        e(
-            name="cut-outs",
-            title="FROM, real cut-outs, mixed, natural",
-            changes=_NATURAL,
-            library="cut-outs",
-            tier=1,
-        ),
-        e(name="from-teacher", title="FROM, clean-view teacher", teacher="baseline", tier=1),
-        e(
-            name="rectangles-teacher",
-            title="FROM, plain rectangles, clean-view teacher",
-            changes={"blend": "opaque", **_SOFT},
-            teacher="baseline",
-            library="rectangles",
-        ),
-        e(
-            name="cut-outs-teacher",
-            title="FROM, real cut-outs, clean-view teacher, soft patterns, mixed, natural",
-            changes={**_NATURAL, **_SOFT},
-            teacher="baseline",
-            library="cut-outs",
-        ),
-        e(
-            name="aug-teacher",
-            title="Baseline-Aug, clean-view teacher, mixed, natural",
-            recipe="baseline-aug",
-            changes={**_NATURAL, "clean_fraction": 1 / 3},
-            teacher="baseline",
-        ),
-        e(
-            name="improved-alpha",
-            title="FROM, clean-view teacher, soft patterns, mixed placement, alpha blending",
-            changes={"placement": "mixed", **_SOFT},
-            teacher="baseline",
-        ),
-        e(name="from-opaque", title="FROM, opaque", changes={"blend": "opaque"}),
-        e(name="from-natural", title="FROM, natural", changes={"blend": "natural"}),
-        e(name="from-mixed", title="FROM, mixed placement", changes={"placement": "mixed"}),
-        e(name="from-landmarks", title="FROM, on landmarks", changes={"placement": "landmarks"}),
-        e(name="k3", title="FROM, K = 3", model={"k": 3}),
-        e(name="k4", title="FROM, K = 4", model={"k": 4}),
-        e(name="k6", title="FROM, K = 6", model={"k": 6}),
-        e(name="lambda-0.5", title="FROM, lambda 0.5", changes={"pattern_weight": 0.5}),
-        e(name="mask-2d", title="FROM, 2D mask", model={"mask": "2d"}),
-        e(name="mask-fc", title="FROM, FC mask", model={"mask": "fc"}),
+        e("cut-outs", "FROM, real cut-outs", library="cut-outs"),
+        e("k3", "FROM, K = 3", model={"k": 3}),
+        e("k4", "FROM, K = 4", model={"k": 4}),
+        e("k6", "FROM, K = 6", model={"k": 6}),
+        e("lambda-0.5", "FROM, lambda 0.5", changes={"pattern_weight": 0.5}),
+        e("mask-2d", "FROM, 2D mask", model={"mask": "2d"}),
+        e("mask-fc", "FROM, FC mask", model={"mask": "fc"}),
+        e("from-opaque", "FROM, opaque", changes={"blend": "opaque"}),
+        e("from-natural", "FROM, natural", changes=_NATURAL),
+        e("from-mixed", "FROM, mixed placement", changes=_MIXED),
+        e("from-landmarks", "FROM, on landmarks", changes={"placement": "landmarks"}),
         *(
             e(
-                name=f"unseen-{group}",
-                title=f"FROM, K = 4, without group {group}",
+                f"unseen-{group}",
+                f"FROM, K = 4, without group {group}",
                 model={"k": 4},
                 changes={"categories": _others(group)},
             )
@@ -146,23 +156,23 @@ def _all() -> list[Experiment]:
         ),
         *(
             e(
-                name=f"regression-{weight:g}",
-                title=f"regression of the box in pixels, lambda {weight:g}",
+                f"regression-{weight:g}",
+                f"regression of the box in pixels, lambda {weight:g}",
                 model=_REGRESSION,
                 changes={"pattern_weight": weight, "box_unit": "pixel"},
             )
             for weight in (0.1, 0.2, 0.5)
         ),
         e(
-            name="regression-fraction",
-            title="regression of the box in fractions of the sides, lambda 1",
+            "regression-fraction",
+            "regression of the box in fractions of the sides, lambda 1",
             model=_REGRESSION,
             changes={"pattern_weight": 1.0},
         ),
     ]
 
 
-EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _all()}
+EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in (*_main(), *_single_choices())}
 
 
 def training_config(experiment: Experiment, preset: Preset, seed: int) -> TrainConfig:
@@ -185,14 +195,18 @@ def training_config(experiment: Experiment, preset: Preset, seed: int) -> TrainC
     serve to choose between recipes.
     """
     base = recipe(f"{experiment.recipe}-compact" if preset.compact else experiment.recipe)
-    epochs = preset.tuned_epochs if experiment.init else preset.baseline_epochs
+    is_small = experiment.small and preset.small_model is not None
+    epochs = preset.baseline_epochs
+    if experiment.init:
+        epochs = preset.small_epochs if is_small else preset.tuned_epochs
     epochs = base.epochs if epochs is None else epochs
+    network = {**preset.model, **((is_small and preset.small_model) or {}), **experiment.model}
     changes: dict[str, Any] = {**preset.training, **experiment.changes}
     return dataclasses.replace(
         base,
         **changes,
         recipe=experiment.recipe,
-        model=dataclasses.replace(base.model, **preset.model, **experiment.model),
+        model=dataclasses.replace(base.model, **network),
         epochs=epochs,
         seed=seed,
         init=experiment.init,

@@ -118,7 +118,20 @@ class Plan:
             )
         return tuple(found)
 
+    def known_as(self, run: str) -> str:
+        """Return the experiment that is trained for one of the small network."""
+        experiment = EXPERIMENTS.get(run)
+        if experiment is None or self.config.sizes.small_model is not None:
+            return run
+        return experiment.twin or run
+
+    def _known_row(self, row: Row) -> Row:
+        run = None if row.run is None else self.known_as(row.run)
+        runs = tuple((condition, self.known_as(name)) for condition, name in row.runs)
+        return dataclasses.replace(row, run=run, runs=runs)
+
     def _with_given(self, table: TableSpec) -> TableSpec:
+        table = dataclasses.replace(table, rows=tuple(map(self._known_row, table.rows)))
         if not self.data.has_official:
             kept = tuple(column for column in table.columns if column.test != "official")
             table = dataclasses.replace(table, columns=kept)
@@ -163,7 +176,7 @@ class Plan:
         if not self.data.has_groups:
             wanted -= {n for n in wanted if "categories" in EXPERIMENTS[n].changes}
         for name in [n for n in EXPERIMENTS if n in wanted]:
-            wanted.update(EXPERIMENTS[name].parents)
+            wanted.update(self.known_as(parent) for parent in EXPERIMENTS[name].parents)
         return tuple(e for name, e in EXPERIMENTS.items() if name in wanted)
 
     @cached_property
@@ -179,6 +192,7 @@ class Plan:
 
     def run(self, name: str, seed: int) -> Run:
         """Return a training; trees and libraries must have been made."""
+        name = self.known_as(name)
         if (name, seed) in self._made:
             return self._made[name, seed]
         experiment = EXPERIMENTS[name]

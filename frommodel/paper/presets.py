@@ -23,6 +23,10 @@ class Preset:
         Further fields of `TrainConfig`.
     model : dict
         Fields of `ModelConfig`.
+    small_model : dict or None
+        Of the network in which single choices are compared; None takes the main one for all.
+    small_epochs : int or None
+        Of what starts from the small network's baseline.
     people : tuple of str
         Drawn people to train on, to validate with and to test on, as ``--root`` of ``demo``.
     num_pairs : int
@@ -34,6 +38,8 @@ class Preset:
     train_rates : tuple of float
         Images a second and core while a network trains, without and with a mask: for estimates
         until runs have been timed.
+    small_rates : tuple of float
+        Of the small network.
     test_rate : float
         Images a second and core while one is tested.
     """
@@ -44,11 +50,14 @@ class Preset:
     tuned_epochs: int | None = None
     training: dict[str, Any]
     model: dict[str, Any]
+    small_model: dict[str, Any] | None = None
+    small_epochs: int | None = None
     people: tuple[str, str, str] | None = None
     num_pairs: int = 20_000
     pattern_faces: int = 1000
     far: float = 1e-3
     train_rates: tuple[float, float]
+    small_rates: tuple[float, float] = (1, 1)
     test_rate: float
 
 
@@ -87,7 +96,10 @@ PRESETS: dict[str, Preset] = {
         tuned_epochs=8,
         training={"batch_size": 64, **_FAST},
         model={"backbone": "ir10_compact", "embedding_size": 256, "dropout": 0.2},
-        train_rates=(220, 160),
+        small_model={"backbone": "ir10_small"},
+        small_epochs=4,
+        train_rates=(130, 100),
+        small_rates=(350, 250),
         test_rate=400,
     ),
     "full": Preset(

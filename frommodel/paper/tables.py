@@ -156,10 +156,10 @@ def _all() -> list[TableSpec]:
             title="Cells of the pattern grid",
             columns=_RANKS,
             rows=_rows(
-                ("none", "baseline"),
+                ("none", "small-baseline"),
                 ("K = 3", "k3"),
                 ("K = 4", "k4"),
-                ("K = 5", "from"),
+                ("K = 5", "small-from"),
                 ("K = 6", "k6"),
             ),
             against="K = 5",
@@ -170,7 +170,9 @@ def _all() -> list[TableSpec]:
             title="Weight of the pattern loss",
             columns=_RANKS,
             rows=_rows(
-                ("lambda 0", "baseline-md"), ("lambda 0.5", "lambda-0.5"), ("lambda 1", "from")
+                ("lambda 0", "small-md"),
+                ("lambda 0.5", "lambda-0.5"),
+                ("lambda 1", "small-from"),
             ),
             against="lambda 1",
             compared=("mean", "Occ-LFW-2.0"),
@@ -213,7 +215,7 @@ def _all() -> list[TableSpec]:
             name="7",
             title="Place and shape of the mask",
             columns=_RANKS,
-            rows=_rows(("FC", "mask-fc"), ("2D", "mask-2d"), ("3D", "from")),
+            rows=_rows(("FC", "mask-fc"), ("2D", "mask-2d"), ("3D", "small-from")),
             against="3D",
             compared=("mean", "Occ-LFW-2.0"),
         ),
@@ -225,7 +227,7 @@ def _all() -> list[TableSpec]:
                 *(_pairs(f"Occ-LFW-{n.removeprefix('occ-')}", n, figure="tar") for n in _SCALES),
             ),
             rows=_rows(
-                ("FROM", "from"),
+                ("FROM", "small-from"),
                 *((f"regression, lambda {w}", f"regression-{w}") for w in ("0.1", "0.2", "0.5")),
                 ("regression in fractions, lambda 1", "regression-fraction"),
             ),
@@ -272,20 +274,29 @@ def _all() -> list[TableSpec]:
         ),
         t(
             name="improved",
-            title="Recipes beyond the paper's",
+            title="The recipe beyond the paper's",
             columns=(*_HARD, *_CUT_OUTS),
-            rows=(
-                *_FOUR,
-                *_rows(
-                    ("FROM + teacher", "from-teacher"),
-                    ("FROM, mixed natural", "from-mixed-natural"),
-                    ("FROM + teacher + soft + mixed natural", "improved"),
-                    ("FROM + teacher + soft + mixed alpha", "improved-alpha"),
-                    ("Baseline-Aug + teacher + mixed natural", "aug-teacher"),
-                ),
+            rows=(*_FOUR, Row(label="improved", run="improved")),
+            against="improved",
+            compared=("clean", "Occ-2.0", "mean of these", "nine regions"),
+        ),
+        t(
+            name="steps",
+            title="What each step beyond the paper's recipe brings, small network",
+            columns=(*_HARD, *_CUT_OUTS),
+            rows=_rows(
+                ("Baseline", "small-baseline"),
+                ("Baseline-Aug", "small-aug"),
+                ("Baseline-MD", "small-md"),
+                ("FROM", "small-from"),
+                ("FROM + teacher", "teacher"),
+                ("and soft patterns", "teacher-soft"),
+                ("and mixed placement", "teacher-mixed"),
+                ("and natural blending", "small-improved"),
+                ("Baseline-Aug + teacher, mixed, natural", "aug-teacher"),
             ),
             against="FROM",
-            compared=("clean", "Occ-2.0", "mean of these", "nine regions"),
+            compared=("clean", "Occ-2.0", "mean of these"),
         ),
         t(
             name="library",
@@ -293,13 +304,23 @@ def _all() -> list[TableSpec]:
             columns=(*_CUT_OUTS, *_HARD),
             rows=_rows(
                 ("none", "baseline"),
+                ("rendered, the paper's recipe", "from"),
+                ("plain rectangles, teacher", "improved-rectangles"),
+                ("rendered, improved", "improved"),
+                ("real cut-outs, improved", "improved-cut-outs"),
+            ),
+            against="plain rectangles, teacher",
+            compared=("real, worn", "real, held", "clean"),
+        ),
+        t(
+            name="library-plain",
+            title="The same by the paper's recipe, small network",
+            columns=(*_CUT_OUTS, *_HARD),
+            rows=_rows(
+                ("none", "small-baseline"),
                 ("plain rectangles", "rectangles"),
-                ("rendered, random, alpha", "from"),
-                ("rendered, mixed, natural", "from-mixed-natural"),
-                ("real cut-outs, mixed, natural", "cut-outs"),
-                ("plain rectangles + teacher + soft", "rectangles-teacher"),
-                ("rendered + teacher + soft", "improved"),
-                ("real cut-outs + teacher + soft", "cut-outs-teacher"),
+                ("rendered", "small-from"),
+                ("real cut-outs", "cut-outs"),
             ),
             against="plain rectangles",
             compared=("real, worn", "real, held", "clean"),
@@ -315,7 +336,9 @@ def _all() -> list[TableSpec]:
                 _pairs("rendered, worn or held", "rendered-worn-held"),
                 *_CUT_OUTS,
             ),
-            rows=_rows(("opaque", "from-opaque"), ("alpha", "from"), ("natural", "from-natural")),
+            rows=_rows(
+                ("opaque", "from-opaque"), ("alpha", "small-from"), ("natural", "from-natural")
+            ),
             against="alpha",
             compared=("2.0 alpha", "real, worn", "real, held"),
         ),
@@ -324,7 +347,7 @@ def _all() -> list[TableSpec]:
             title="Placement while training",
             columns=(*_HARD, *_CUT_OUTS),
             rows=_rows(
-                ("random", "from"), ("landmarks", "from-landmarks"), ("mixed", "from-mixed")
+                ("random", "small-from"), ("landmarks", "from-landmarks"), ("mixed", "from-mixed")
             ),
             against="random",
             compared=("Occ-2.0", "rendered, worn or held", "real, worn", "real, held"),
@@ -337,7 +360,7 @@ def _all() -> list[TableSpec]:
                 _pairs("all", "occ-1.0"),
             ),
             rows=(
-                Row(label="Baseline", run="baseline"),
+                Row(label="Baseline", run="small-baseline"),
                 Row(
                     label="without the group",
                     run=None,
@@ -353,9 +376,11 @@ def _all() -> list[TableSpec]:
             title="Patterns predicted: right, mean IoU with the true one, right or nearly tied",
             columns=scored,
             rows=_rows(
-                *(("K = 3", "k3"), ("K = 4", "k4"), ("K = 5", "from"), ("K = 6", "k6")),
-                *(("lambda 0.5", "lambda-0.5"), ("teacher", "from-teacher")),
-                *(("improved", "improved"), ("2D", "mask-2d"), ("FC", "mask-fc")),
+                *(("FROM", "from"), ("improved", "improved")),
+                *(("small, K = 3", "k3"), ("small, K = 4", "k4"), ("small, K = 5", "small-from")),
+                *(("small, K = 6", "k6"), ("small, lambda 0.5", "lambda-0.5")),
+                *(("small, soft patterns", "teacher-soft"), ("small, 2D", "mask-2d")),
+                ("small, FC", "mask-fc"),
             ),
         ),
     ]

@@ -112,7 +112,7 @@ def test_an_estimate_names_what_is_missing_and_writes_nothing(tmp_path: Path) ->
     assert "cut-outs" not in names
     assert any("--cutouts" in text for text in found["missing"])
     library = next(table for table in found["tables"] if table["table"] == "library")
-    assert "cut-outs" in library["not_run"]
+    assert "improved-cut-outs" in library["not_run"]
     assert "real cut-outs worn" in library["no_data_for"]
     tiers = [run["tier"] for run in found["runs"]]
     assert tiers == sorted(tiers)
