@@ -1,5 +1,6 @@
 """Embeddings of a whole data set in a file: ``.npy`` with a list of keys beside it, or ``.h5``."""
 
+import contextlib
 import csv
 import io
 import os
@@ -7,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -18,7 +18,7 @@ from occgen.errors import DataError, InputError
 from occgen.sources import Source, open_source
 
 from .embed import embedding_batches
-from .feature_bin import write_features
+from .embedding_sinks import EmbeddingSink, open_sink
 from .models import Embedder
 from .pictures import Occlusion, read_pictures
 from .shard_pictures import ShardPictures
@@ -112,78 +112,46 @@ def embed_dataset(
         finite.
     """
     start = time.perf_counter()
-    if not bin_name and out.suffix.lower() not in _FORMATS:
-        raise InputError(f"{out}: the file should end in {' or '.join(_FORMATS[:2])}")
-    if bin_name and (out.is_file() or "/" in bin_name):
-        raise InputError(f"{out}: with --bin-name {bin_name} a folder is written; name one")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder to write into")
+    _check_place(out, bin_name)
     source: Source = ShardPictures(root) if dataset == "shards" else open_source(dataset, root)
     refs = [(ref.key, ref.identity) for ref in source.refs()]
     refs = refs if limit is None else refs[:limit]
     if not refs:
         raise InputError(f"{root or dataset} holds no pictures")
     identity_of = dict(refs)
-    skipped: dict[str, str] = {}
-    kept: list[str] = []
-
-    def pictures() -> Iterator[UInt8]:
-        for key, image in read_pictures(
-            source,
-            (key for key, _ in refs),
-            size=model.size,
-            occlusion=occlusion,
-            workers=workers,
-            failed=skipped,
-        ):
-            kept.append(key)
-            yield image
-
+    keys = [key for key, _ in refs]
+    pictures = _Pictures(source, keys, size=model.size, occlusion=occlusion, workers=workers)
+    skipped = pictures.skipped
     batches = embedding_batches(
-        model.network, pictures(), flip=flip, normalise=normalise, batch_size=batch_size
+        model.network, pictures, flip=flip, normalise=normalise, batch_size=batch_size
     )
-    temporary = temporary_beside(out)
+    notes = {
+        "model": model.name,
+        "model_sha256": model.digest,
+        "dataset": dataset,
+        "flip": flip,
+        "normalise": normalise,
+    }
     columns = done = 0
-    try:
-        with _open_sink(out, temporary, bin_name) as write:
-            for rows in batches:
-                if not np.isfinite(rows).all():
-                    bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-                    raise DataError(
-                        f"model {model.name} returns numbers that are not finite for "
-                        f"{kept[done + bad]}"
-                    )
-                write.add(rows, kept[done : done + len(rows)])
-                done, columns = done + len(rows), rows.shape[1]
-                if on_progress is not None:
-                    on_progress(done + len(skipped), len(refs))
-            people = [identity_of[key] for key in kept]
-            write.finish(
-                kept,
-                people,
-                {
-                    "model": model.name,
-                    "model_sha256": model.digest,
-                    "dataset": dataset,
-                    "flip": flip,
-                    "normalise": normalise,
-                },
-            )
+    with _replacing(out, bin_name) as sink:
+        for rows in batches:
+            batch = pictures.kept[done : done + len(rows)]
+            _check_finite(rows, batch, model.name)
+            sink.add(rows, batch)
+            done, columns = done + len(rows), rows.shape[1]
+            if on_progress is not None:
+                on_progress(done + len(skipped), len(refs))
         if not done:
             raise DataError(
                 f"none of {len(refs)} pictures can be used (first: {_first(skipped)}); "
                 "nothing was written"
             )
-        if not bin_name:
-            os.replace(temporary, out)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        people = [identity_of[key] for key in pictures.kept]
+        sink.finish(pictures.kept, people, notes)
     keys_path = out
     if not bin_name and out.suffix.lower() == ".npy":
         keys_path = out.with_name(f"{out.name}.csv")
-        replacing_bytes(keys_path, _list_of(kept, people))
+        replacing_bytes(keys_path, _list_of(pictures.kept, people))
     if len(skipped) > max_skipped * len(refs):
         raise DataError(
             f"{len(skipped)} of {len(refs)} pictures cannot be used (first: {_first(skipped)}), "
@@ -235,106 +203,60 @@ def read_embeddings(path: Path) -> tuple[Float32, list[str], list[str]]:
     return rows, keys, people
 
 
-class _Sink(Protocol):
-    """Takes rows, then their keys."""
+class _Pictures:
+    """Pictures as `read_pictures` gives them; notes which were kept and which were skipped."""
 
-    def __enter__(self) -> "_Sink": ...
-    def __exit__(self, *details: object) -> None: ...
-    def add(self, rows: Float32, keys: list[str]) -> None: ...
-    def finish(self, keys: list[str], people: list[str], notes: dict[str, Any]) -> None: ...
+    def __init__(
+        self,
+        source: Source,
+        keys: list[str],
+        *,
+        size: tuple[int, int] | None,
+        occlusion: Occlusion | None,
+        workers: int,
+    ) -> None:
+        self.kept: list[str] = []
+        self.skipped: dict[str, str] = {}
+        self._pictures = read_pictures(
+            source, keys, size=size, occlusion=occlusion, workers=workers, failed=self.skipped
+        )
 
-
-class _NpySink:
-    """Rows as they come; the header, of fixed length, is written last."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, "wb")  # noqa: SIM115 - closed on exit
-        self._shape = [0, 0]
-
-    def __enter__(self) -> "_NpySink":
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._file.close()
-
-    def add(self, rows: Float32, keys: list[str]) -> None:
-        if not self._shape[0]:
-            self._shape[1] = rows.shape[1]
-            self._file.write(_npy_header(0, rows.shape[1]))
-        self._shape[0] += len(rows)
-        self._file.write(np.ascontiguousarray(rows, "<f4").data)
-
-    def finish(self, keys: list[str], people: list[str], notes: dict[str, Any]) -> None:
-        self._file.seek(0)
-        self._file.write(_npy_header(*self._shape))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def __iter__(self) -> Iterator[UInt8]:
+        for key, image in self._pictures:
+            self.kept.append(key)
+            yield image
 
 
-class _H5Sink:
-    """A growing dataset, and the keys at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "w")
-
-    def __enter__(self) -> "_H5Sink":
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._file.close()
-
-    def add(self, rows: Float32, keys: list[str]) -> None:
-        if "embedding" not in self._file:
-            columns = rows.shape[1]
-            self._file.create_dataset(
-                "embedding", (0, columns), "<f4", maxshape=(None, columns), chunks=(256, columns)
-            )
-        data = self._file["embedding"]
-        data.resize(len(data) + len(rows), axis=0)
-        data[len(data) - len(rows) :] = rows
-
-    def finish(self, keys: list[str], people: list[str], notes: dict[str, Any]) -> None:
-        text = h5py.string_dtype("utf-8")
-        self._file.create_dataset("key", data=keys, dtype=text)
-        self._file.create_dataset("identity_name", data=people, dtype=text)
-        self._file.attrs.update(notes)
-        self._file.flush()
+def _check_place(out: Path, bin_name: str) -> None:
+    """Refuse a name that is not of the form asked for, or has no folder to stand in."""
+    if not bin_name and out.suffix.lower() not in _FORMATS:
+        raise InputError(f"{out}: the file should end in {' or '.join(_FORMATS[:2])}")
+    if bin_name and (out.is_file() or "/" in bin_name):
+        raise InputError(f"{out}: with --bin-name {bin_name} a folder is written; name one")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder to write into")
 
 
-class _BinSink:
-    """One small file a picture."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
-
-    def __enter__(self) -> "_BinSink":
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        pass
-
-    def add(self, rows: Float32, keys: list[str]) -> None:
-        write_features(self._folder, keys, rows, self._name)
-
-    def finish(self, keys: list[str], people: list[str], notes: dict[str, Any]) -> None:
-        pass
+@contextlib.contextmanager
+def _replacing(out: Path, bin_name: str) -> Iterator[EmbeddingSink]:
+    """Give a sink whose file takes its name when all went well, and is gone otherwise."""
+    temporary = temporary_beside(out)
+    try:
+        with open_sink(out, temporary, bin_name) as sink:
+            yield sink
+        if not bin_name:
+            os.replace(temporary, out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _open_sink(out: Path, temporary: Path, bin_name: str) -> _Sink:
-    if bin_name:
-        return _BinSink(out, bin_name)
-    return _NpySink(temporary) if out.suffix.lower() == ".npy" else _H5Sink(temporary)
-
-
-def _npy_header(rows: int, columns: int) -> bytes:
-    """Return a header of 128 bytes, whatever the number of rows."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        buffer, {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}
-    )
-    header = buffer.getvalue()
-    text = header[10:].rstrip(b" \n").ljust(117) + b"\n"
-    return header[:8] + len(text).to_bytes(2, "little") + text
+def _check_finite(rows: Float32, keys: list[str], model: str) -> None:
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        bad = keys[int(np.argmin(finite))]
+        raise DataError(f"model {model} returns numbers that are not finite for {bad}")
 
 
 def _list_of(keys: list[str], people: list[str]) -> bytes:
