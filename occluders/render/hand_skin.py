@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,6 +82,126 @@ def _bends(hand: Skeleton, bone: Bone) -> tuple[float, float]:
     return before, angle(bone, chain[k + 1]) if k + 1 < len(chain) else 0.0
 
 
+class _Fields(NamedTuple):
+    """What marks the skin at points of the hand, each (N,)."""
+
+    inside: Float32
+    """Share of palm, 0 on the back."""
+    red: Float32
+    fold: Float32
+    """How deep in a crease."""
+    height: Float32
+    """Of the relief, in cm."""
+
+
+class _Places(NamedTuple):
+    """Where points of the hand lie, each (N,) but the first two (N, 3)."""
+
+    points: Float32
+    local: Float32
+    which: np.ndarray
+    level: np.ndarray
+    """Of the bone: 0 in the palm, 1 to 3 along a digit."""
+    v: Float32
+    """Along the bone, in its lengths."""
+    w: Float32
+    """Towards the palm, in the bone's radii."""
+    inside: Float32
+
+
+class _Marks:
+    """Folds, lines, tendons and veins of one hand."""
+
+    def __init__(self, hand: Skeleton, rng: np.random.Generator, age: float) -> None:
+        self._near, self._age, self.cm = _Near(hand), age, np.float32(hand.scale)
+        self.fine, self.broad = Noise(rng, 0.05, 2), Noise(rng, 0.3, 2)
+        self.vein = Noise(rng, (0.16, 0.5, 0.2), 1)
+        self._rank = np.array([b.rank for b in hand.bones])
+        self._is_thumb = np.array([b.digit == "thumb" for b in hand.bones])
+        self._lines = [
+            (spline(np.asarray(line) + rng.normal(0, 0.15, (len(line), 2)), 5) * self.cm).astype(
+                np.float32
+            )
+            for line in (*_PALM_LINES, *_WRIST_LINES)
+        ]
+        self.vein_strong = np.float32(rng.uniform(0.15, 0.45) + 0.45 * age)
+
+    def __call__(self, p: Float32) -> _Fields:
+        """Return what marks the skin at points (N, 3) of the hand's frame."""
+        at = self._place(p)
+        fold = self._folds(at)
+        self._add_lines(at, fold)
+        height = -np.float32(0.05) * fold
+        self._add_cords(at, height)
+        red = self._redness(at)
+        return _Fields(at.inside, np.asarray(red, np.float32), np.asarray(fold, np.float32), height)
+
+    def _place(self, p: Float32) -> _Places:
+        which, q, _ = self._near(p)
+        level, cm = self._rank[which], self.cm
+        v, w = q[:, 1] / self._near.length[which], q[:, 2] / self._near.radii[which, 0]
+        # the forearm and the heel of the hand are flat, whatever bone is near
+        own = _smooth((p[:, 1] / cm - np.float32(2.5)) / np.float32(1.6))
+        w = np.where(level == 0, own * w + (1 - own) * p[:, 2] / (np.float32(1.6) * cm), w)
+        soft = np.where(level == 0, np.float32(0.5), np.float32(0.35))
+        return _Places(p, q, which, level, v, w, _smooth((w + np.float32(0.05)) / soft))
+
+    def _redness(self, at: _Places) -> Float32:
+        """Fingertips, and knuckles on the back."""
+        tip = _bell(at.v - 1, 0.38) * (at.level == 3)
+        knuckle = _bell(at.v - 1, 0.3) * (at.level < 3) + _bell(at.v, 0.3) * (at.level > 0)
+        return np.clip(0.65 * tip + 0.42 * (knuckle * (1 - at.inside)), 0, 1)
+
+    def _folds(self, at: _Places) -> Float32:
+        """Folds across the joints: one or two lines below, wrinkles above."""
+        level, length = at.level, self._near.length[at.which]
+        end = (1 - at.v) * length / self.cm
+        start = at.v * length / self.cm
+        joint = np.where((level == 1) | (level == 2), end, np.float32(9))
+        joint = np.minimum(joint, np.where(level >= 2, start, np.float32(9)))
+        root = np.where(
+            (level == 1) & ~self._is_thumb[at.which],
+            np.abs(start - np.float32(2.0)),
+            np.float32(9),
+        )
+        below = at.inside * np.maximum(_bell(joint, 0.1), _bell(root, 0.1))
+        wrinkle = np.float32(0.5) + np.float32(0.5) * np.cos(
+            joint * np.float32(17) + self.fine(at.points)
+        )
+        bent = self._near.bent[at.which, (at.v > 0.5).astype(int)]
+        slack = np.clip(1.15 - bent / np.float32(0.8), 0, 1)
+        deep = np.float32(0.35 + 0.45 * self._age)
+        above = (1 - at.inside) * _bell(joint, 0.38) * wrinkle * slack * deep
+        return np.maximum(below * np.float32(0.85), above)
+
+    def _add_lines(self, at: _Places, fold: Float32) -> None:
+        """Deepen the folds where the lines of palm and wrist run."""
+        rows = np.flatnonzero((at.level == 0) & (at.w > 0))
+        if not len(rows):
+            return
+        p = at.points[rows]
+        gap = np.full(len(rows), np.inf, np.float32)
+        for line in self._lines:
+            np.minimum(gap, _gap(p[:, 0], p[:, 1], line), out=gap)
+        mark = _bell(gap / self.cm + np.float32(0.04) * self.fine(p), 0.11) * np.float32(0.62)
+        mark *= np.float32(0.75) + np.float32(0.5) * self.broad(p)
+        fold[rows] = np.maximum(fold[rows], mark * at.inside[rows])
+
+    def _add_cords(self, at: _Places, height: Float32) -> None:
+        """Raise tendons and veins on the back of the hand."""
+        rows = np.flatnonzero((at.level == 0) & (at.w < 0.3))
+        if not len(rows):
+            return
+        thumb = self._is_thumb[at.which[rows]]
+        across = at.local[rows, 0] / self.cm
+        tendon = _bell(across, 0.22) * _smooth(at.v[rows] * 4 - 1) * ~thumb
+        ridge = _bell(self.vein(at.points[rows]), 0.13)
+        fade = (1 - at.inside)[rows] * np.where(thumb, np.float32(0.008), np.float32(0.03))
+        height[rows] += fade * (
+            tendon * np.float32(0.6 + 1.6 * self._age) + ridge * self.vein_strong * 1.3
+        )
+
+
 def hand_skin(
     hand: Skeleton,
     tone: Colour,
@@ -102,92 +223,37 @@ def hand_skin(
     to_hand : callable
         From points of the scene to those of the hand's frame.
     """
-    near, cm = _Near(hand), np.float32(hand.scale)
-    dark = 1 - float(np.mean(tone)) / 0.8
+    marks = _Marks(hand, rng, age)
+    dark = max(1 - float(np.mean(tone)) / 0.8, 0)
     base = np.asarray(tone, np.float32)
-    palm_target = np.array([0.93, 0.70, 0.60], np.float32) * np.float32(1 - 0.28 * max(dark, 0))
-    share = np.float32(0.28 + 0.35 * max(dark, 0))
+    palm_target = np.array([0.93, 0.70, 0.60], np.float32) * np.float32(1 - 0.28 * dark)
+    share = np.float32(0.28 + 0.35 * dark)
     palm = base * (1 - share) + palm_target * share
-    blood = np.array([1.04, 0.82, 0.78], np.float32) * (1 - 0.06 * np.float32(max(dark, 0)))
+    blood = np.array([1.04, 0.82, 0.78], np.float32) * (1 - 0.06 * np.float32(dark))
     crease = np.array([0.84, 0.70, 0.65], np.float32)
-    fine, broad, vein = Noise(rng, 0.05, 2), Noise(rng, 0.3, 2), Noise(rng, (0.16, 0.5, 0.2), 1)
-    rank = np.array([b.rank for b in hand.bones])
-    is_thumb = np.array([b.digit == "thumb" for b in hand.bones])
-    lines = [
-        (spline(np.asarray(line) + rng.normal(0, 0.15, (len(line), 2)), 5) * cm).astype(np.float32)
-        for line in (*_PALM_LINES, *_WRIST_LINES)
-    ]
-    vein_strong = np.float32(rng.uniform(0.15, 0.45) + 0.45 * age)
-
-    def fields(p: Float32) -> tuple[Float32, Float32, Float32, Float32]:
-        """Return share of palm, redness, crease, and height of the relief (in cm)."""
-        which, q, _ = near(p)
-        level, length = rank[which], near.length[which]
-        radius = near.radii[which, 0]
-        v, w = q[:, 1] / length, q[:, 2] / radius
-        # the forearm and the heel of the hand are flat, whatever bone is near
-        own = _smooth((p[:, 1] / cm - np.float32(2.5)) / np.float32(1.6))
-        w = np.where(level == 0, own * w + (1 - own) * p[:, 2] / (np.float32(1.6) * cm), w)
-        soft = np.where(level == 0, np.float32(0.5), np.float32(0.35))
-        inside = _smooth((w + np.float32(0.05)) / soft)
-        back = 1 - inside
-        tip = _bell(v - 1, 0.38) * (level == 3)
-        knuckle = (_bell(v - 1, 0.3) * (level < 3) + _bell(v, 0.3) * (level > 0)) * back
-        red = np.clip(0.65 * tip + 0.42 * knuckle, 0, 1)
-        # folds across the joints: one or two lines below, wrinkles above
-        end = (1 - v) * length / cm
-        start = v * length / cm
-        joint = np.where((level == 1) | (level == 2), end, np.float32(9))
-        joint = np.minimum(joint, np.where(level >= 2, start, np.float32(9)))
-        root = np.where(
-            (level == 1) & ~is_thumb[which], np.abs(start - np.float32(2.0)), np.float32(9)
-        )
-        below = inside * np.maximum(_bell(joint, 0.1), _bell(root, 0.1))
-        wrinkle = np.float32(0.5) + np.float32(0.5) * np.cos(joint * np.float32(17) + fine(p))
-        slack = np.clip(1.15 - near.bent[which, (v > 0.5).astype(int)] / np.float32(0.8), 0, 1)
-        above = back * _bell(joint, 0.38) * wrinkle * slack * np.float32(0.35 + 0.45 * age)
-        fold = np.maximum(below * np.float32(0.85), above)
-        flat = (level == 0) & (w > 0)
-        rows = np.flatnonzero(flat)
-        if len(rows):
-            gap = np.full(len(rows), np.inf, np.float32)
-            for line in lines:
-                np.minimum(gap, _gap(p[rows, 0], p[rows, 1], line), out=gap)
-            mark = _bell(gap / cm + np.float32(0.04) * fine(p[rows]), 0.11) * np.float32(0.62)
-            mark *= np.float32(0.75) + np.float32(0.5) * broad(p[rows])
-            fold[rows] = np.maximum(fold[rows], mark * inside[rows])
-        height = -np.float32(0.05) * fold
-        rows = np.flatnonzero((level == 0) & (w < 0.3))
-        if len(rows):
-            across = q[rows, 0] / cm
-            tendon = _bell(across, 0.22) * _smooth(v[rows] * 4 - 1) * ~is_thumb[which[rows]]
-            ridge = _bell(vein(p[rows]), 0.13)
-            fade = back[rows] * np.where(is_thumb[which[rows]], np.float32(0.008), np.float32(0.03))
-            height[rows] += fade * (
-                tendon * np.float32(0.6 + 1.6 * age) + ridge * vein_strong * 1.3
-            )
-        return inside, np.asarray(red, np.float32), np.asarray(fold, np.float32), height
 
     def albedo(p: Float32, n: Float32) -> Float32:
         h = to_hand(p)
-        inside, red, fold, _ = fields(h)
+        inside, red, fold, _ = marks(h)
         colour = base + inside[:, None] * (palm - base)
         colour = colour * (1 + red[:, None] * (blood - 1))
-        blotch = np.float32(0.03) * broad(h) + np.float32(0.015) * fine(h)
+        blotch = np.float32(0.03) * marks.broad(h) + np.float32(0.015) * marks.fine(h)
         colour = colour * (1 + np.stack([blotch, 1.8 * blotch, 1.9 * blotch], axis=1))
         colour = colour * (1 + fold[:, None] * (crease - 1))
-        wrist = (h[:, 1] < 6 * cm) * (1 - inside) * _bell(vein(h), 0.13) * vein_strong
+        veins = (h[:, 1] < 6 * marks.cm) * (1 - inside) * _bell(marks.vein(h), 0.13)
+        wrist = veins * marks.vein_strong
         colour = colour * (1 - wrist[:, None] * np.array([0.09, 0.03, 0.02], np.float32))
         return np.clip(colour, 0, 1).astype(np.float32)
 
     def relief(p: Float32) -> Float32:
         h = to_hand(p)
-        return np.asarray(fields(h)[3] * cm + fine(h) * np.float32(0.0006), np.float32)
+        height = marks(h).height
+        return np.asarray(height * marks.cm + marks.fine(h) * np.float32(0.0006), np.float32)
 
     return Material(
         albedo=albedo,
         gloss=0.4,
-        specular=0.035 + 0.02 * max(dark, 0),
+        specular=0.035 + 0.02 * dark,
         wrap=0.3,
         under=(1.0, 0.5, 0.36),
         bump=relief,
