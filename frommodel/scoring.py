@@ -1,7 +1,7 @@
 """From embeddings to results: pairs scored, probes ranked, intervals drawn; no torch."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from .embedding_store import EmbeddingStore
 from .eval_config import EvalConfig
 from .identification import (
     OpenSetPoint,
+    Ranks,
     cmc,
     megaface_ranks,
     open_set_rates,
@@ -154,69 +155,111 @@ def identify(
     DataError
         When no probe, or no gallery picture, is left; or nobody has a mate.
     """
-    curves, hits, coverage, open_set = [], [], [], []
-    no_points: tuple[OpenSetPoint, ...] = ()
-    mistaken: tuple[tuple[str, str, float], ...] = ()
-    lost = 0
-    for task in group:
-        kept = _usable(store, task.probes)
-        if task.mates is not None:
-            kept = sorted(set(kept) & set(_usable(store, task.mates)))
-        probes, keys, people = _faces(store, number, task.probes, config, kept)
-        gallery, enrolled_keys, enrolled = _faces(store, number, task.gallery, config)
-        lost = len(task.probes.keys) - len(keys)
-        if not len(probes) or not len(gallery):
-            raise DataError(f"{task.name}: no {'gallery' if len(probes) else 'probe'} is left")
-        if task.megaface:
-            mates = probes
-            if task.mates is not None:
-                mates, _, _ = _faces(store, number, task.mates, config, kept)
-            ranks, owners = megaface_ranks(probes, mates, people, gallery, max_rank=config.max_rank)
-            longest, mated, points = config.max_rank, len(np.unique(owners)), no_points
-        else:
-            found = rank_probes(probes, gallery, people, enrolled, max_rank=config.max_rank)
-            owners = np.flatnonzero(found.mated)
-            if not len(owners):
-                raise DataError(f"{task.name}: nobody among the probes is in the gallery")
-            ranks, longest, mated = found.ranks[owners], found.max_rank, len(owners)
-            if task is group[0]:
-                wrong = owners[ranks != 1]
-                wrong = wrong[np.argsort(-found.top_scores[wrong], kind="stable")][:_MISTAKEN]
-                mistaken = tuple(
-                    (keys[row], enrolled_keys[found.top_rows[row]], float(found.top_scores[row]))
-                    for row in wrong.tolist()
-                )
-            points = no_points if found.mated.all() else open_set_rates(found, config.fars)
-        curves.append(cmc(ranks, longest))
-        hits.append(ranks)
-        if points:
-            open_set.append(points)
-        if task.probes.occlusion is not None and task.probes.source is not None:
-            flip = config.flip if task.probes.flip is None else task.probes.flip
-            share = store.coverage(task.probes.source, keys, task.probes.occlusion, flip)
-            coverage.append(share[owners])
-    _, person = np.unique(np.asarray(people)[owners], return_inverse=True)
-    low, high = _cmc_interval(hits[0], person, longest, config)
-    found_all = IdentificationResult(
+    trials = [_trials(store, number, task, config) for task in group]
+    first, last = trials[0], trials[-1]
+    rows = last.owners.tolist()
+    _, person = np.unique(np.asarray(last.people)[last.owners], return_inverse=True)
+    low, high = _cmc_interval(first.ranks, person, last.longest, config)
+    coverage = [found.coverage for found in trials if found.coverage is not None]
+    result = IdentificationResult(
         name=group[0].name,
         model=model.name,
         settings={key: value for key, value in group[0].settings.items() if key != "seed"},
         seeds=tuple(task.settings["seed"] for task in group if "seed" in task.settings),
-        num_probes=len(keys),
-        num_mated=mated,
-        num_gallery=len(gallery),
-        num_trials=len(owners),
-        cmc=np.stack(curves),
+        num_probes=len(last.keys),
+        num_mated=last.num_mated,
+        num_gallery=last.num_gallery,
+        num_trials=len(rows),
+        cmc=np.stack([cmc(found.ranks, found.longest) for found in trials]),
         cmc_low=low,
         cmc_high=high,
-        open_set=tuple(open_set),
-        keys=tuple(keys[row] for row in owners.tolist()),
+        open_set=tuple(found.open_set for found in trials if found.open_set),
+        keys=tuple(last.keys[row] for row in rows),
         people=person,
-        correct=np.stack([ranks == 1 for ranks in hits]),
+        correct=np.stack([found.ranks == 1 for found in trials]),
         coverage=np.stack(coverage) if coverage else None,
+        mistaken=first.mistaken,
+    )
+    return result, len(group[-1].probes.keys) - len(last.keys)
+
+
+class _Trials(NamedTuple):
+    """What one task gave; a trial is a probe, among MegaFace's distractors with one of its mates."""
+
+    keys: list[str]
+    """Of all probes."""
+    people: list[str]
+    """On all probes."""
+    owners: Int64
+    """Row of each trial's probe."""
+    ranks: Int64
+    longest: int
+    """Largest rank that was looked for."""
+    num_mated: int
+    num_gallery: int
+    coverage: Float64 | None
+    """Of each trial's probe; None where nothing was pasted."""
+    open_set: tuple[OpenSetPoint, ...] = ()
+    mistaken: tuple[tuple[str, str, float], ...] = ()
+    """Probe, picture taken for its person, score."""
+
+
+def _trials(
+    store: EmbeddingStore, number: int, task: IdentificationTask, config: EvalConfig
+) -> _Trials:
+    """Return the ranks of one task's probes."""
+    kept = _usable(store, task.probes)
+    if task.mates is not None:
+        kept = sorted(set(kept) & set(_usable(store, task.mates)))
+    probes, keys, people = _faces(store, number, task.probes, config, kept)
+    gallery, enrolled_keys, enrolled = _faces(store, number, task.gallery, config)
+    if not len(probes) or not len(gallery):
+        raise DataError(f"{task.name}: no {'gallery' if len(probes) else 'probe'} is left")
+    open_set: tuple[OpenSetPoint, ...] = ()
+    mistaken: tuple[tuple[str, str, float], ...] = ()
+    if task.megaface:
+        mates = probes
+        if task.mates is not None:
+            mates, _, _ = _faces(store, number, task.mates, config, kept)
+        ranks, owners = megaface_ranks(probes, mates, people, gallery, max_rank=config.max_rank)
+        longest, num_mated = config.max_rank, len(np.unique(owners))
+    else:
+        found = rank_probes(probes, gallery, people, enrolled, max_rank=config.max_rank)
+        owners = np.flatnonzero(found.mated)
+        if not len(owners):
+            raise DataError(f"{task.name}: nobody among the probes is in the gallery")
+        ranks, longest, num_mated = found.ranks[owners], found.max_rank, len(owners)
+        mistaken = _mistaken(found, owners[ranks != 1], keys, enrolled_keys)
+        if not found.mated.all():
+            open_set = open_set_rates(found, config.fars)
+    coverage = None
+    if task.probes.occlusion is not None and task.probes.source is not None:
+        flip = config.flip if task.probes.flip is None else task.probes.flip
+        share = store.coverage(task.probes.source, keys, task.probes.occlusion, flip)
+        coverage = share[owners]
+    return _Trials(
+        keys=keys,
+        people=people,
+        owners=owners,
+        ranks=ranks,
+        longest=longest,
+        num_mated=num_mated,
+        num_gallery=len(gallery),
+        coverage=coverage,
+        open_set=open_set,
         mistaken=mistaken,
     )
-    return found_all, lost
+
+
+def _mistaken(
+    found: Ranks, wrong: Int64, keys: list[str], enrolled_keys: list[str]
+) -> tuple[tuple[str, str, float], ...]:
+    """Return the probes of some rows with the picture found first, the surest first."""
+    wrong = wrong[np.argsort(-found.top_scores[wrong], kind="stable")][:_MISTAKEN]
+    return tuple(
+        (keys[row], enrolled_keys[found.top_rows[row]], float(found.top_scores[row]))
+        for row in wrong.tolist()
+    )
 
 
 def _faces(
