@@ -12,14 +12,11 @@ from occgen.errors import InputError
 from .prelu import PReLU
 
 __all__ = [
-    "MASK_FORMS",
     "binarise",
     "build_embedding_head",
     "build_mask_decoder",
     "build_predictor",
 ]
-
-MASK_FORMS = ("3d", "2d", "fc", "none")
 
 _FC_CHANNELS = 64  # of the map which the decoder of an fc mask flattens
 

@@ -65,11 +65,6 @@ class Embedder:
         size = "any size" if self.size is None else f"{self.size[0]}x{self.size[1]}"
         return f"Embedder({self.name!r}, {size})"
 
-    @property
-    def is_from(self) -> bool:
-        """Whether it is a `FROM` network, with masks and patterns to look at."""
-        return hasattr(self.network, "embed") and hasattr(self.network, "config")
-
     def embed(
         self,
         images: Iterable[UInt8],

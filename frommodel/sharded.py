@@ -199,10 +199,6 @@ class ShardedMarginLoss(nn.Module):
         """Let the next draw of negatives hang on the seed, the rank and a number alone."""
         self._draws.manual_seed(((self._seed * 1_000_003 + self.rank) * 1_000_003 + number) % 2**63)
 
-    def gather_weight(self) -> Tensor:
-        """Return the centres of all ranks in order, (num_identities, E), on every rank."""
-        return self.gather_rows(self.weight)
-
     def gather_rows(self, own: Tensor) -> Tensor:
         """Return rows that are dealt as the centres are, of all ranks in order, on every rank."""
         world = self.world_size

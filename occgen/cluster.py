@@ -13,9 +13,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from .errors import InputError, ShardError
 
-__all__ = ["CLUSTERS", "run_on_cluster"]
-
-CLUSTERS = ("ray", "dask")
+__all__ = ["run_on_cluster"]
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")

@@ -224,7 +224,7 @@ class Picture:
         self.gaze = around(-3.0 * self.yaw, 0.6), around(0, 0.3)
         self._light(draws)
         self.sway = around(0, 1.2), around(0, 0.8)  # of the hair
-        self.shave = between(0, 0.35)
+        between(0, 1)  # of no use, but drawn: all that follows, and every picture, hangs on it
         self.blur = 0.25 + 0.75 * between(0, 1) ** 2.2
         self.noise = 2 + int(10 * between(0, 1) ** 2)  # in 0.3 levels of grey
         self.quality = int(between(62, 97))

@@ -1,4 +1,4 @@
-"""Boxes: clip, area, intersection and IoU, all in whole pixels.
+"""Boxes: clip, area and intersection, all in whole pixels.
 
 A box is ``(x0, y0, x1, y1)``, half-open: it holds the pixels ``x0 <= x < x1``, ``y0 <= y < y1``,
 so its area is ``(x1 - x0) * (y1 - y0)`` and an empty box is all zeros.
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 
-__all__ = ["as_boxes", "box_area", "box_intersection", "box_iou", "centred_box", "clip_boxes"]
+__all__ = ["as_boxes", "box_area", "box_intersection", "centred_box", "clip_boxes"]
 
 IntArray = NDArray[np.int64]
 
@@ -106,24 +106,6 @@ def box_intersection(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.clip(high - low, 0, None)
     return np.asarray(sides[..., 0] * sides[..., 1])
-
-
-def box_iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """Return intersection over union of each box of `a` with each of `b`.
-
-    Parameters
-    ----------
-    a : ndarray, shape (N, 4)
-    b : ndarray, shape (M, 4)
-
-    Returns
-    -------
-    ndarray of float64, shape (N, M)
-        In [0, 1]; 0 where both boxes are empty.
-    """
-    shared = box_intersection(a, b)
-    union = box_area(a)[:, None] + box_area(b)[None, :] - shared
-    return np.asarray(shared / np.maximum(union, 1), np.float64)
 
 
 def centred_box(centre_x: int, centre_y: int, width: int, height: int) -> tuple[int, int, int, int]:

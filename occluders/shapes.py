@@ -19,7 +19,6 @@ __all__ = [
     "capsule",
     "cone",
     "cylinder",
-    "displace",
     "ellipsoid",
     "extrude",
     "intersect",
@@ -293,11 +292,6 @@ def subtract(shape: Shape, *cut: Shape) -> Shape:
 def shell(shape: Shape, half: float) -> Shape:
     """Return the skin of a shape, `half` thick to either side of its surface."""
     return lambda p: _float(np.abs(shape(p)) - np.float32(half))
-
-
-def displace(shape: Shape, height: Callable[[Float32], Float32]) -> Shape:
-    """Return a shape whose surface is raised by `height` of the point (no true distance)."""
-    return lambda p: _float(shape(p) - height(p))
 
 
 def mirror(shape: Shape, axis: int = 0) -> Shape:

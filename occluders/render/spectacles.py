@@ -25,7 +25,7 @@ from ..shapes import (
 )
 from ..tracing import Part
 
-__all__ = ["OUTLINES", "Frame", "lens_outline", "spectacles"]
+__all__ = ["Frame", "lens_outline", "spectacles"]
 
 _CORNERS: dict[str, list[tuple[float, float]]] = {  # of the right lens, nose at negative x
     "wayfarer": [
@@ -60,8 +60,6 @@ _SUPER = {
     "square": (0.36, 0.3, 5.0),
     "narrow": (0.36, 0.15, 4.0),
 }
-OUTLINES = (*_SUPER, *_CORNERS, "hexagon")
-"""Names of lens shapes."""
 
 _LEVEL = -0.04  # of the middles of the lenses
 Flat = Callable[[Float32, Float32], Float32]

@@ -25,7 +25,6 @@ def test_a_file_a_run_and_the_network_give_the_same(model, pixels, tmp_path):
     for spec in (tmp_path / "best.safetensors", str(tmp_path), model, Embedder(model)):
         opened = open_model(spec)
         assert opened.size == (112, 96)
-        assert opened.is_from
         np.testing.assert_array_equal(opened.embed(pixels), expected)
     named = open_model(tmp_path / "best.safetensors")
     assert named.name == "best.safetensors"
@@ -52,7 +51,7 @@ def test_a_function_is_a_model(pixels):
         return images.mean(axis=(1, 2))
 
     opened = open_model(means)
-    assert (opened.name, opened.size, opened.is_from) == ("means", None, False)
+    assert (opened.name, opened.size) == ("means", None)
     np.testing.assert_allclose(opened.embed(pixels, batch_size=2), pixels.mean(axis=(1, 2)), 1e-5)
     summed = opened.embed(pixels, flip=True, normalise=True)
     np.testing.assert_allclose(np.linalg.norm(summed, axis=1), 1, rtol=1e-5)

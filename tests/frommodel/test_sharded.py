@@ -41,7 +41,7 @@ def _work(rank, port, folder):
         results[f"value{index}"] = value.detach()
         results[f"rows{index}"] = rows.grad
         results[f"weight{index}"] = loss.weight.grad
-        results[f"centres{index}"] = loss.gather_weight()
+        results[f"centres{index}"] = loss.gather_rows(loss.weight)
     few = ShardedMarginLoss(
         IDENTITIES, SIZE, 8.0, negative_fraction=0.2, seed=1, generator=_generator()
     )
