@@ -1,14 +1,12 @@
 """Curves and plots of an evaluation as SVG text, by matplotlib; no torch."""
 
 import dataclasses
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from occgen.errors import InputError
 from occgen.regions import REFERENCE_HEIGHT, REFERENCE_WIDTH, REGIONS
 
 from .eval_config import EvalConfig
@@ -16,9 +14,9 @@ from .intervals import Interval, share_interval
 from .results import Evaluation, IdentificationResult, VerificationResult
 from .roc import roc_curve
 from .scoring import pair_weights
+from .svg import COLOURS, Figure, by_powers, colour_cycle, panels, svg_text, whiskers
 
 __all__ = [
-    "COLOURS",
     "cmc_figure",
     "coverage_figure",
     "det_figure",
@@ -26,43 +24,15 @@ __all__ = [
     "roc_figure",
     "scale_figure",
     "score_figure",
-    "svg_text",
 ]
 
 Float64 = NDArray[np.float64]
-Figure = Any
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c5a2b", "#555555")
-"""Told apart with any colour vision (Okabe and Ito); the last two are added."""
 
 _BAND_RESAMPLES = 200
 _BAND_POINTS = 24
 _BINS = 8
 _SCORE_COLUMNS = 4
 _LEAST_IN_BIN = 30
-_STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.labelcolor": "#333333",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.8,
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
-    "lines.linewidth": 1.7,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "frommodel",
-    "figure.constrained_layout.use": True,
-}
 
 
 def roc_figure(evaluation: Evaluation) -> str:
@@ -137,19 +107,19 @@ def scale_figure(evaluation: Evaluation, far: float | None = None) -> str | None
 
     def draw(plt: Any) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.4))
-        for colour, model in zip(_cycle(), evaluation.models, strict=False):
+        for colour, model in zip(colour_cycle(), evaluation.models, strict=False):
             mine = sorted(
                 (r for r in chosen if r.model == model.name),
                 key=lambda r: float(r.settings["scale"]),
             )
             scales = [float(r.settings["scale"]) for r in mine]
             accuracy = [r.over_seeds("accuracy")[0] for r in mine]
-            _whiskers(
+            whiskers(
                 axes[0], scales, accuracy, [r.accuracy_interval for r in mine], colour, model.name
             )
             tars = [r.tar_over_seeds(place)[0] for r in mine]
             bounds = [r.tar_intervals[place] if r.tar_intervals else None for r in mine]
-            _whiskers(axes[1], scales, tars, bounds, colour, model.name)
+            whiskers(axes[1], scales, tars, bounds, colour, model.name)
         axes[0].set_ylabel("accuracy (%)")
         axes[1].set_ylabel(f"TAR at FAR {points[place].far:g} (%)")
         for axis in axes:
@@ -177,7 +147,7 @@ def coverage_figure(evaluation: Evaluation) -> str | None:
 
     def draw(plt: Any) -> Figure:
         figure, axis = plt.subplots(figsize=(6.4, 3.6))
-        for colour, model in zip(_cycle(), evaluation.models, strict=False):
+        for colour, model in zip(colour_cycle(), evaluation.models, strict=False):
             parts = series.get(model.name)
             if not parts:
                 continue
@@ -189,7 +159,7 @@ def coverage_figure(evaluation: Evaluation) -> str | None:
             middle = [100 * float(cover[group].mean()) for group in groups]
             share = [float(right[group].mean()) for group in groups]
             bounds = [share_interval(int(right[g].sum()), len(g)) for g in groups]
-            _whiskers(axis, middle, share, bounds, colour, model.name)
+            whiskers(axis, middle, share, bounds, colour, model.name)
             clean = _clean_level(evaluation, model.name)
             if clean is not None:
                 axis.axhline(100 * clean, color=colour, lw=1, ls=":")
@@ -217,7 +187,9 @@ def region_figure(evaluation: Evaluation) -> str | None:
     def draw(plt: Any) -> Figure:
         figure, axis = plt.subplots(figsize=(7.2, 0.42 * len(names) + 1.2))
         step = 0.7 / max(1, len(evaluation.models))
-        for number, (colour, model) in enumerate(zip(_cycle(), evaluation.models, strict=False)):
+        for number, (colour, model) in enumerate(
+            zip(colour_cycle(), evaluation.models, strict=False)
+        ):
             mine = {r.settings["region"]: r for r in by_region if r.model == model.name}
             shift = (number - (len(evaluation.models) - 1) / 2) * -step
             for row, name in enumerate(names):
@@ -248,9 +220,9 @@ def cmc_figure(evaluation: Evaluation) -> str | None:
     names = list(dict.fromkeys(r.name for r in found))
 
     def draw(plt: Any) -> Figure:
-        figure, axes = _panels(plt, len(names))
+        figure, axes = panels(plt, len(names))
         for axis, name in zip(axes, names, strict=False):
-            for colour, model in zip(_cycle(), evaluation.models, strict=False):
+            for colour, model in zip(colour_cycle(), evaluation.models, strict=False):
                 for r in (r for r in found if r.name == name and r.model == model.name):
                     ranks = np.arange(1, r.cmc.shape[1] + 1)
                     axis.plot(ranks, 100 * r.cmc.mean(axis=0), color=colour, label=model.name)
@@ -268,40 +240,6 @@ def cmc_figure(evaluation: Evaluation) -> str | None:
     return svg_text(draw)
 
 
-def svg_text(draw: Callable[[Any], Figure]) -> str:
-    """Return what a function draws with pyplot as SVG text, the same for the same data.
-
-    Raises
-    ------
-    InputError
-        When matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure as PlainFigure
-    except ImportError as error:
-        raise InputError("plots need matplotlib: pip install 'occgen[report]'") from error
-    with mpl.rc_context(_STYLE):
-        figure = draw(_Plotter(PlainFigure, FigureCanvasSVG))
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
-class _Plotter:
-    """`subplots` without pyplot, whose figures live in a global list."""
-
-    def __init__(self, figure: Any, canvas: Any) -> None:
-        self._figure, self._canvas = figure, canvas
-
-    def subplots(self, rows: int = 1, columns: int = 1, figsize: Any = None, **options: Any) -> Any:
-        figure = self._figure(figsize=figsize)
-        self._canvas(figure)
-        return figure, figure.subplots(rows, columns, **options)
-
-
 def _rate_panels(
     evaluation: Evaluation,
     label: str,
@@ -313,16 +251,16 @@ def _rate_panels(
     lowest = 50 / max(result.reports[0].num_genuine for result in results)
 
     def draw(plt: Any) -> Figure:
-        figure, axes = _panels(plt, len(names))
+        figure, axes = panels(plt, len(names))
         for axis, name in zip(axes, names, strict=False):
-            for colour, model in zip(_cycle(), evaluation.models, strict=False):
+            for colour, model in zip(colour_cycle(), evaluation.models, strict=False):
                 for r in (r for r in results if r.name == name and r.model == model.name):
                     _rate_curve(axis, r, evaluation.config, colour, shown)
             axis.set_title(name)
-            _by_powers(axis.xaxis, axis.set_xscale)
+            by_powers(axis.xaxis, axis.set_xscale)
             axis.set_xlabel("FAR (%)")
             if limits is None:
-                _by_powers(axis.yaxis, axis.set_yscale)
+                by_powers(axis.yaxis, axis.set_yscale)
                 axis.set_ylim(lowest, 100)
             else:
                 axis.set_ylim(*limits)
@@ -331,15 +269,6 @@ def _rate_panels(
         return figure
 
     return svg_text(draw)
-
-
-def _by_powers(axis: Any, set_scale: Callable[[str], None]) -> None:
-    """Give an axis of percents by powers of ten plain numbers."""
-    from matplotlib.ticker import NullLocator
-
-    set_scale("log")
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_locator(NullLocator())
 
 
 def _rate_curve(
@@ -369,37 +298,6 @@ def _rate_curve(
     axis.fill_between(rate[kept], low[kept], high[kept], color=colour, alpha=0.15, lw=0)
 
 
-def _panels(plt: Any, count: int) -> tuple[Figure, list[Any]]:
-    """Return a figure with a panel a condition, three a row."""
-    columns = 2 if count in (2, 4) else min(3, count)
-    rows = -(-count // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=({1: 6.0, 2: 4.6}.get(columns, 3.6) * columns, 3.3 * rows),
-        squeeze=False,
-        sharey=True,
-    )
-    flat = [axis for line in axes for axis in line]
-    for axis in flat[count:]:
-        axis.set_visible(False)
-    return figure, flat[:count]
-
-
-def _whiskers(
-    axis: Any,
-    x: Sequence[float],
-    y: Sequence[float],
-    bounds: Sequence[Interval | None],
-    colour: str,
-    label: str,
-) -> None:
-    axis.plot(x, [100 * value for value in y], "o-", color=colour, ms=4.5, label=label)
-    for at, bound in zip(x, bounds, strict=True):
-        if bound is not None:
-            axis.plot([at, at], [100 * bound.low, 100 * bound.high], color=colour, lw=1, alpha=0.7)
-
-
 def _headline(result: Any) -> tuple[float, Interval | None]:
     """Return accuracy or rank-1, with its interval."""
     if isinstance(result, VerificationResult):
@@ -419,10 +317,6 @@ def _clean_level(evaluation: Evaluation, model: str) -> float | None:
 
 def _verified(evaluation: Evaluation) -> list[VerificationResult]:
     return [r for r in evaluation.results if isinstance(r, VerificationResult)]
-
-
-def _cycle() -> list[str]:
-    return list(COLOURS) * 4
 
 
 def _is_number(value: object) -> bool:
