@@ -3,32 +3,40 @@
 import csv
 import io
 import json
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from occgen.atomic import sync_folder, temporary_beside
-from occgen.errors import CheckpointError, InputError
+from occgen.errors import CheckpointError, DataError, InputError
 
 __all__ = [
     "BEST",
+    "CARD",
     "LAST",
     "LOG",
     "RECORD",
-    "SKIPPED",
     "STATE",
     "RunLog",
+    "SkippedPictures",
+    "check_state",
     "read_state",
+    "write_json",
     "write_state",
+    "write_whole",
 ]
 
 RECORD, STATE, LOG = "run.json", "state.pt", "log.csv"
 BEST, LAST = "best.safetensors", "last.safetensors"
-SKIPPED, CARD = "skipped.csv", "card.md"
+CARD = "card.md"
+_SKIPPED = "skipped.csv"
 _SCHEMA = 1
+_MAX_SKIPPED = 0.01
+_LOG = logging.getLogger(__name__)
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -88,6 +96,88 @@ def read_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("schema") != _SCHEMA:
         raise CheckpointError(f"{path}: no training state of this version")
     return state
+
+
+def check_state(
+    state: dict[str, Any], out: Path, *, config: dict[str, Any], faces: dict[str, Any]
+) -> None:
+    """Refuse to go on with a run that is another one.
+
+    Parameters
+    ----------
+    state : dict
+        As `read_state` returns it.
+    out : Path
+        The run's folder.
+    config : dict
+        The configuration now, as plain values.
+    faces : dict
+        What tells the faces apart, by its names in the state.
+
+    Raises
+    ------
+    InputError
+        When configuration or faces differ.
+    """
+    before = json.loads(state["config"])
+    differ = sorted(name for name in config if config[name] != before.get(name))
+    if differ:
+        shown = ", ".join(f"{n} {before.get(n)!r} not {config[n]!r}" for n in differ[:3])
+        raise InputError(
+            f"{out} holds a run of another configuration ({shown}); "
+            "resume it with the same, or use another --out"
+        )
+    if any(state[name] != value for name, value in faces.items()):
+        raise InputError(
+            f"{out} was trained on other faces than these; resume it with the same data"
+        )
+
+
+class SkippedPictures:
+    """Pictures a run could not use, each named once in a CSV and in the log.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    rank : int
+        The first writes ``skipped.csv``, the others one of their own.
+    total : int
+        Pictures of the run: one in a hundred may be skipped, and one always.
+    """
+
+    def __init__(self, folder: Path, rank: int, total: int) -> None:
+        self.reasons: dict[str, str] = {}
+        self._path = folder / (_SKIPPED if rank == 0 else f"skipped-{rank}.csv")
+        self._total = total
+
+    def add(self, pictures: Iterable[tuple[str, str]]) -> None:
+        """Take note of keys with the reason; those known already change nothing.
+
+        Raises
+        ------
+        DataError
+            When they are too many.
+        """
+        fresh = {key: reason for key, reason in pictures if key not in self.reasons}
+        if not fresh:
+            return
+        self.reasons |= fresh
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(
+            [("key", "reason"), *sorted(self.reasons.items())]
+        )
+        write_whole(
+            self._path,
+            lambda place: place.write_text(text.getvalue(), "utf-8", "backslashreplace"),
+        )
+        for key, reason in fresh.items():
+            _LOG.warning("%s is left out: %s", key, reason)
+        if len(self.reasons) > max(_MAX_SKIPPED * self._total, 1):
+            raise DataError(
+                f"{len(self.reasons)} pictures cannot be used, more than 1 % of "
+                f"{self._total}; {self._path} names them"
+            )
 
 
 class RunLog:

@@ -1,9 +1,7 @@
 """train(): from faces to weights; a run can be killed at any moment and gone on with."""
 
 import contextlib
-import csv
 import hashlib
-import io
 import itertools
 import json
 import logging
@@ -16,7 +14,7 @@ import numpy as np
 import torch
 
 from occgen import __version__
-from occgen.errors import CheckpointError, DataError, InputError
+from occgen.errors import CheckpointError, InputError
 
 from .card import model_card
 from .checkpoint import save
@@ -30,9 +28,10 @@ from .runs import (
     CARD,
     LAST,
     RECORD,
-    SKIPPED,
     STATE,
     RunLog,
+    SkippedPictures,
+    check_state,
     read_state,
     write_json,
     write_state,
@@ -50,7 +49,6 @@ _COLUMNS = (
     *("pattern_accuracy", "images_per_s", "val_clean", "val_occluded"),
 )
 _BOARD_EVERY = 10
-_MAX_SKIPPED = 0.01
 _DEFAULT_OPTIONS = RunOptions()
 
 
@@ -156,7 +154,7 @@ class _Run:
         self.best: float | None = None
         self.scores: ValidationScores | None = None
         self.step = 0
-        self.skipped: dict[str, str] = {}
+        self.skipped = SkippedPictures(self.out, ranks.rank, len(mixture.numbers))
 
     def go(
         self,
@@ -172,7 +170,7 @@ class _Run:
             self.step, self.best = int(state["step"]), state["best"]
             if state["scores"] is not None:
                 self.scores = ValidationScores(*state["scores"])
-            self.skipped = dict(state["skipped"])
+            self.skipped.reasons = dict(state["skipped"])
             if self.step >= self.steps:
                 return self._report(0, time.monotonic(), already_complete=True)
         else:
@@ -209,7 +207,7 @@ class _Run:
         last: int,
     ) -> None:
         parts = [next(batches) for _ in range(self.config.accumulate)]
-        self._note_skipped(parts)
+        self.skipped.add(itertools.chain.from_iterable(part.skipped for part in parts))
         rate = learning_rate(self.config, self.step, self.per_epoch)
         result = self.stepper.step(parts, rate, self.step)
         if not result.is_finite:
@@ -292,7 +290,12 @@ class _Run:
         state = None
         if resume and (self.out / STATE).is_file():
             state = read_state(self.out / STATE)
-            self._check_same(state)
+            check_state(
+                state,
+                self.out,
+                config=json.loads(self.config.to_json()),
+                faces={"identities": self.identities_sha256, "per_epoch": self.per_epoch},
+            )
         self.ranks.wait()  # no rank looks when the first has begun to write
         if self.ranks.is_first and not path.exists():
             try:
@@ -302,20 +305,6 @@ class _Run:
             write_json(path, self._record(record))
         self.ranks.wait()
         return state
-
-    def _check_same(self, state: dict[str, Any]) -> None:
-        before, now = json.loads(state["config"]), json.loads(self.config.to_json())
-        differ = sorted(name for name in now if now[name] != before.get(name))
-        if differ:
-            shown = ", ".join(f"{n} {before.get(n)!r} not {now[n]!r}" for n in differ[:3])
-            raise InputError(
-                f"{self.out} holds a run of another configuration ({shown}); "
-                "resume it with the same, or use another --out"
-            )
-        if state["identities"] != self.identities_sha256 or state["per_epoch"] != self.per_epoch:
-            raise InputError(
-                f"{self.out} was trained on other faces than these; resume it with the same data"
-            )
 
     def _record(self, record: dict[str, Any]) -> dict[str, Any]:
         library = self.maker.occlusion[1].digest if self.config.occlude is not None else None
@@ -386,39 +375,12 @@ class _Run:
                 "scores": None if self.scores is None else list(self.scores),
                 "identities": self.identities_sha256,
                 "per_epoch": self.per_epoch,
-                "skipped": self.skipped,
+                "skipped": self.skipped.reasons,
                 "training": training,
             }
             write_state(self.out / STATE, state)
             save(self.stepper.model, self.out / LAST, notes=self._notes(self.scores))
         self.ranks.wait()
-
-    def _note_skipped(self, parts: list[Batch]) -> None:
-        fresh = {
-            key: reason
-            for key, reason in itertools.chain.from_iterable(part.skipped for part in parts)
-            if key not in self.skipped
-        }
-        if not fresh:
-            return
-        self.skipped |= fresh
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(
-            [("key", "reason"), *sorted(self.skipped.items())]
-        )
-        name = SKIPPED if self.ranks.is_first else f"skipped-{self.ranks.rank}.csv"
-        write_whole(
-            self.out / name,
-            lambda place: place.write_text(text.getvalue(), "utf-8", "backslashreplace"),
-        )
-        for key, reason in fresh.items():
-            _LOG.warning("%s is left out: %s", key, reason)
-        allowed = _MAX_SKIPPED * len(self.mixture.numbers)
-        if len(self.skipped) > max(allowed, 1):
-            raise DataError(
-                f"{len(self.skipped)} pictures cannot be used, more than 1 % of "
-                f"{len(self.mixture.numbers)}; {self.out / name} names them"
-            )
 
     def _report(self, steps: int, began: float, already_complete: bool = False) -> TrainReport:
         elapsed = time.monotonic() - began
@@ -429,7 +391,7 @@ class _Run:
             scores=self.scores,
             images_per_s=steps * self.config.batch_size / max(elapsed, 1e-9),
             elapsed_s=elapsed,
-            skipped=len(self.skipped),
+            skipped=len(self.skipped.reasons),
             already_complete=already_complete,
             finished=self.step >= self.steps,
         )
