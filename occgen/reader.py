@@ -7,8 +7,6 @@ reads, and a copy sent to another process, forked or spawned, opens its own file
 
 import bisect
 import itertools
-import mmap
-from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -17,17 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codec import decode_image
-from .columns import Columns, unpack_mask
 from .errors import DataError, InputError, ShardError
-from .formats.hdf5 import blob_position, open_hdf5, read_attributes, read_columns
+from .formats.hdf5 import open_hdf5, read_columns
 from .manifest import read_manifest
 from .patterns import PatternGrid
+from .shard_file import LATER, ShardFile
 from .storage import local_copy, set_path
 
 __all__ = ["Sample", "Shards", "open_shards"]
-
-_IMAGE = "image/data"
-_LATER = (_IMAGE, "mask/data")  # read through the map, not loaded
 
 
 def open_shards(path: str | Path) -> "Shards":
@@ -90,7 +85,7 @@ class Shards(Sequence["Sample"]):
         self._starts = [0, *itertools.accumulate(counts)]
         self._names = [str(shard["name"]) for shard in self.manifest["shards"]]
         self._sums = [str(shard["sha256"]) for shard in self.manifest["shards"]]
-        self._open: list[_Shard | None] = [None] * len(counts)
+        self._open: list[ShardFile | None] = [None] * len(counts)
         self._grids: dict[int, PatternGrid] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -129,11 +124,11 @@ class Shards(Sequence["Sample"]):
             if not was_open:
                 self.forget(number)
 
-    def shard(self, number: int) -> "_Shard":
+    def shard(self, number: int) -> ShardFile:
         """Return one shard, opened when first asked for."""
         shard = self._open[number]
         if shard is None:
-            shard = _Shard(self.path / self._names[number], self._local(number), number)
+            shard = ShardFile(self.path / self._names[number], self._local(number))
             if shard.count != self._starts[number + 1] - self._starts[number]:
                 raise ShardError(f"{shard.path} does not hold as many faces as the manifest says")
             self._open[number] = shard
@@ -169,7 +164,7 @@ class Shards(Sequence["Sample"]):
         parts = []
         for number in range(len(self._names)):
             with open_hdf5(self._local(number)) as file:
-                if name not in file or name in _LATER or name.endswith("/offset"):
+                if name not in file or name in LATER or name.endswith("/offset"):
                     raise InputError(f"{self.path} has no column {name!r} with one row a face")
                 parts.append(read_columns(file, [name])[name])
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -188,8 +183,12 @@ class Shards(Sequence["Sample"]):
         -------
         ndarray of int64, shape (len(self),)
         """
-        parts = [self.shard(number).labels(self, k, by) for number in range(len(self._names))]
+        parts = [self.labels(self.shard(number), k, by) for number in range(len(self._names))]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def labels(self, shard: ShardFile, k: int | None, by: str | None) -> NDArray[np.int64]:
+        """Return the labels of one shard's faces; as `patterns`."""
+        return shard.labels(k, by, self.manifest.get("labels", {}), self.grid)
 
     def grid(self, k: int) -> PatternGrid:
         """Return the pattern grid of the set's size."""
@@ -198,98 +197,12 @@ class Shards(Sequence["Sample"]):
         return self._grids[k]
 
 
-class _Shard:
-    """One mapped file with its columns."""
-
-    def __init__(self, path: Path, local: Path, number: int) -> None:
-        self.path, self.number = path, number
-        with open_hdf5(local) as file:
-            attributes = read_attributes(file)
-            self.height, self.width = int(attributes["height"]), int(attributes["width"])
-            self.k, self.by = int(attributes["k"]), str(attributes["by"])
-            names = [name for name in _WANTED if name in file]
-            self.columns: Columns = read_columns(file, names)
-            stored = [name for name in file["pattern"]] if "pattern" in file else []
-            for name in stored:
-                labels = read_columns(file, [f"pattern/{name}"])[f"pattern/{name}"]
-                self.columns[f"pattern/{name}"] = labels.astype(np.int64)
-            self.image_start, image_length = blob_position(file, _IMAGE)
-            self.mask_start, mask_length = (
-                blob_position(file, "mask/data") if "mask/data" in file else (0, 0)
-            )
-            enum = file["category"].id.get_type()
-            self.categories = _enum_names(enum)
-        self.offsets = _checked_offsets(path, self.columns["image/offset"], image_length)
-        self.mask_offsets = (
-            _checked_offsets(path, self.columns["mask/offset"], mask_length)
-            if "mask/offset" in self.columns
-            else []
-        )
-        self.count = len(self.offsets) - 1
-        for name in ("box", "key", "identity", "category", "scale"):
-            if len(self.columns[name]) != self.count:
-                raise ShardError(f"{path}: {name} does not have {self.count} rows")
-        with open(local, "rb") as raw:
-            self.bytes = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def labels(self, shards: Shards, k: int | None, by: str | None) -> NDArray[np.int64]:
-        """Return all labels of this shard, stored or computed."""
-        k, by = k or self.k, by or self.by
-        if by not in ("box", "mask"):
-            raise InputError(f"by must be box or mask, got {by!r}")
-        name = f"pattern/k{k}" if by == "box" else f"pattern/k{k}_mask"
-        if name not in self.columns:
-            self.columns[name] = self._added_or_new(shards, k, by).astype(np.int64)
-        return self.columns[name]
-
-    def _added_or_new(self, shards: Shards, k: int, by: str) -> NDArray[Any]:
-        added = self.path.parent / f"pattern-k{k}.h5"
-        if added.name in shards.manifest.get("labels", {}):
-            dataset = f"{self.path.stem}/{by}"
-            with open_hdf5(added) as file:
-                if dataset in file:
-                    labels = read_columns(file, [dataset])[dataset]
-                    if labels.shape != (self.count,):
-                        raise ShardError(f"{added}: {dataset} does not have {self.count} rows")
-                    return labels
-        return self.new_labels(shards.grid(k), by)
-
-    def new_labels(self, grid: PatternGrid, by: str) -> NDArray[np.int64]:
-        """Return labels computed from boxes or masks, whatever labels are stored."""
-        if by == "box":
-            return grid.label_boxes(self.columns["box"])
-        counts = np.diff(self.columns["paste/offset"].astype(np.int64))
-        if not self.mask_offsets and (counts <= 1).all():  # each mask is the box of its paste
-            boxes = np.zeros((self.count, 4), np.int64)
-            boxes[counts == 1] = self.columns["paste/box"]
-            return grid.label_boxes(boxes)
-        masks = np.zeros((self.count, self.height, self.width), np.bool_)
-        for row in range(self.count):
-            masks[row] = self.mask(row)
-        return grid.label_masks(masks)
-
-    def mask(self, row: int) -> NDArray[np.bool_]:
-        """Return the mask of a row; where none is stored, its boxes."""
-        if not self.mask_offsets:
-            mask = np.zeros((self.height, self.width), np.bool_)
-            first, last = self.columns["paste/offset"][row : row + 2]
-            for x0, y0, x1, y1 in self.columns["paste/box"][int(first) : int(last)].tolist():
-                mask[y0:y1, x0:x1] = True
-            return mask
-        start = self.mask_start + self.mask_offsets[row]
-        data = self.bytes[start : self.mask_start + self.mask_offsets[row + 1]]
-        try:
-            return unpack_mask(data, self.height, self.width)
-        except ValueError as error:
-            raise ShardError(f"{self.path}: mask of row {row}: {error}") from error
-
-
 class Sample:
     """One face of a set; pixels are decoded when asked for."""
 
     __slots__ = ("_row", "_set", "_shard")
 
-    def __init__(self, shards: Shards, shard: _Shard, row: int) -> None:
+    def __init__(self, shards: Shards, shard: ShardFile, row: int) -> None:
         self._set, self._shard, self._row = shards, shard, row
 
     def __repr__(self) -> str:
@@ -384,25 +297,4 @@ class Sample:
         int
             0 where clean.
         """
-        return int(self._shard.labels(self._set, k, by)[self._row])
-
-
-_WANTED = (
-    *("image/offset", "mask/offset", "box", "paste/offset", "paste/box", "identity"),
-    *("identity_name", "key", "category", "occluder", "scale", "coverage", "mask_coverage"),
-    "landmarks",
-)
-
-
-def _enum_names(enum: Any) -> list[str]:
-    names = {enum.get_member_value(i): enum.get_member_name(i) for i in range(enum.get_nmembers())}
-    return [names[value].decode() for value in sorted(names)]
-
-
-def _checked_offsets(path: Path, offsets: NDArray[Any], length: int) -> Sequence[int]:
-    if offsets.ndim != 1 or len(offsets) < 1 or offsets.dtype.kind not in "iu":
-        raise ShardError(f"{path}: offsets are damaged")
-    values = array("Q", offsets.astype(np.uint64).tobytes())  # an eighth of a list
-    if values[0] != 0 or values[-1] != length or (np.diff(offsets.astype(np.int64)) < 0).any():
-        raise ShardError(f"{path}: offsets do not fill the {length} bytes they cut")
-    return values
+        return int(self._set.labels(self._shard, k, by)[self._row])
