@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from occgen.config import DATASETS, DEFAULT_MIX, FORMATS, NATURAL_STEPS, BuildConfig
+from occgen.config import DATASETS, FORMATS, NATURAL_STEPS, BuildConfig
+from occgen.notation import DEFAULT_MIX
 from occgen.regions import REGIONS
 
 from .boundary import command
-from .options import existing_path, jobs_option, json_option, seed_option, split_commas
+from .options import (
+    categories_option,
+    existing_path,
+    group_option,
+    jobs_option,
+    json_option,
+    occluders_option,
+    on_error_option,
+    seed_option,
+    split_commas,
+)
 
 if TYPE_CHECKING:
     from occgen.engine import BuildReport
@@ -88,13 +99,8 @@ def _take_steps(
     help="What a label is the best pattern of.",
 )
 @click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
-@click.option(
-    "--categories",
-    callback=split_commas,
-    metavar="A,B=2",
-    help="Only these, drawn by weight: face_mask=4,hand.",
-)
-@click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
+@categories_option
+@group_option
 @click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
 @click.option(
     "--include-occluders", callback=split_commas, metavar="A,B", help="Only these: book/*."
@@ -102,9 +108,7 @@ def _take_steps(
 @click.option(
     "--exclude-occluders", callback=split_commas, metavar="A,B", help="Not these: book/*."
 )
-@click.option(
-    "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
-)
+@occluders_option("Own occluders.")
 @click.option(
     "--clean-fraction", type=click.FloatRange(0, 1), default=0.0, help="Share that stays clean."
 )
@@ -151,13 +155,7 @@ def _take_steps(
 @click.option(
     "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="At damage met while pictures are listed (rec): stop, or read the others.",
-)
+@on_error_option
 @click.option("--overwrite", is_flag=True, help="Replace a set of another configuration.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, how large, how long.")
 @seed_option

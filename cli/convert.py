@@ -9,7 +9,7 @@ import click
 from occgen.config import DATASETS, FORMATS
 
 from .boundary import command
-from .options import existing_path, jobs_option, json_option
+from .options import existing_path, jobs_option, json_option, on_error_option
 
 __all__ = ["convert_command"]
 
@@ -29,13 +29,7 @@ __all__ = ["convert_command"]
     help="Faces a shard, of a data set; a finished set keeps its shards.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pictures of a data set.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="At damage met while pictures are listed (rec): stop, or read the others.",
-)
+@on_error_option
 @click.option("--strict", is_flag=True, help="Stop at the first bad picture.")
 @click.option(
     "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."

@@ -5,36 +5,32 @@ from pathlib import Path
 
 import click
 
-from occgen.config import DATASETS
-
 from .boundary import command
-from .options import json_option, model_option
+from .options import (
+    batch_options,
+    dataset_option,
+    flip_option,
+    json_option,
+    model_option,
+    root_option,
+)
 
 __all__ = ["main"]
 
 
 @command("from-embed", "from-embed --model demo --dataset demo --root 20x4@1 --out demo.npy")
 @model_option()
-@click.option(
-    "--dataset",
-    type=click.Choice(list(DATASETS)),
-    default="folder",
-    show_default=True,
-    help="What to embed.",
-)
-@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@dataset_option(default="folder", text="What to embed.")
+@root_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
     help="File to write: .npy (and OUT.csv with the keys) or .h5.",
 )
-@click.option("--flip", is_flag=True, help="Add the mirror image's embedding.")
+@flip_option
 @click.option("--normalise", is_flag=True, help="Scale each embedding to length one.")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images.")
-@click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that decode."
-)
+@batch_options
 @click.option(
     "--bin-name", default="", metavar="NAME", help="Write OUT/KEY_NAME.bin, MegaFace's form."
 )

@@ -6,11 +6,21 @@ from typing import Any
 
 import click
 
-from occgen.config import DATASETS
 from occgen.regions import REGIONS
 
 from .boundary import command
-from .options import json_option, model_option, seed_option
+from .options import (
+    batch_options,
+    categories_option,
+    dataset_option,
+    flip_option,
+    group_option,
+    json_option,
+    model_option,
+    occluders_option,
+    root_option,
+    seed_option,
+)
 
 __all__ = ["main"]
 
@@ -35,14 +45,8 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 @command("from-eval", "from-eval --model demo --dataset demo --occlude 2.0")
 @model_option(multiple=True, required=False)
-@click.option(
-    "--dataset",
-    type=click.Choice(list(DATASETS)),
-    default="demo",
-    show_default=True,
-    help="What to evaluate on; demo draws people never trained on.",
-)
-@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@dataset_option(default="demo", text="What to evaluate on; demo draws people never trained on.")
+@root_option
 @click.option("--protocol", metavar="NAME", help="Of docs/datasets.md.  [default: the data set's]")
 @click.option("--pairs", metavar="FILE", help="List of pairs.  [default: pairs.csv or pairs.txt]")
 @click.option("--num-pairs", type=click.IntRange(2), default=6000, help="Drawn for demo.")
@@ -67,17 +71,10 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--region", type=click.Choice(list(REGIONS)), help="With --placement regions.")
 @click.option("--region-jitter", type=click.IntRange(0), help="Pixels a region moves.")
 @click.option("--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha")
-@click.option(
-    "--categories",
-    callback=_split,
-    metavar="A,B=2",
-    help="Only these, drawn by weight: face_mask=4,hand.",
-)
-@click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
+@categories_option
+@group_option
 @click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Names, or book/*.")
-@click.option(
-    "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
-)
+@occluders_option("Own occluders.")
 @click.option("--max-coverage", type=click.FloatRange(0, 1, min_open=True), help="Share covered.")
 @click.option("--compat", type=click.Choice(["published"]), help="Repeat the published rounding.")
 @click.option(
@@ -104,11 +101,8 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--distractor-noises", metavar="FILE", help="Distractors to leave out.")
 @click.option("--gallery-images", type=click.IntRange(0), default=0, help="Enrolled a person.")
 @click.option("--ar-gallery", callback=_numbers, metavar="N,N", help="AR shots enrolled.")
-@click.option("--flip", is_flag=True, help="Add the mirror image's embedding.")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images.")
-@click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that decode."
-)
+@flip_option
+@batch_options
 @click.option(
     "--report",
     "reports",
@@ -137,7 +131,6 @@ def main(
     from frommodel.eval_config import EvalConfig
     from frommodel.protocols import find_protocol
 
-    options["categories"] = options["categories"] or None
     config = EvalConfig(**options)
     find_protocol(config.protocol, config.dataset)
     from frommodel.report import check_report_path, write_report

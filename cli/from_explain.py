@@ -6,10 +6,8 @@ from typing import Any
 
 import click
 
-from occgen.config import DATASETS
-
 from .boundary import BoundaryGroup, command
-from .options import json_option, model_option, seed_option
+from .options import dataset_option, json_option, model_option, root_option, seed_option
 
 __all__ = ["main"]
 
@@ -83,8 +81,8 @@ def _confusion(path: Path, model: str, out: Path, limit: int | None, as_json: bo
 
 @command("tsne", "from-explain tsne --model demo --dataset demo --occlude 2.0 --out tsne.svg")
 @model_option(multiple=True)
-@click.option("--dataset", type=click.Choice(list(DATASETS)), default="demo", show_default=True)
-@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@dataset_option(default="demo")
+@root_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help=".png, .svg or .pdf.")
 @click.option("--identities", type=click.IntRange(2), default=5, show_default=True)
 @click.option("--images", type=click.IntRange(2), default=20, show_default=True, help="Of each.")
@@ -116,8 +114,8 @@ def _pair(out: Path, as_json: bool, **options: Any) -> None:
 
 @command("cells", "from-explain cells --model demo --dataset demo --out cells.png")
 @model_option(multiple=True)
-@click.option("--dataset", type=click.Choice(list(DATASETS)), default="demo", show_default=True)
-@click.option("--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]")
+@dataset_option(default="demo")
+@root_option
 @click.option("--pairs", metavar="FILE", help="List of pairs.  [default: pairs.csv or pairs.txt]")
 @click.option("--num-pairs", type=click.IntRange(2), default=1000, help="Used at most.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help=".png, .svg or .pdf.")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .boundary import command
-from .options import json_option
+from .options import json_option, occluders_option
 
 __all__ = ["main"]
 
@@ -45,9 +45,7 @@ def _folder() -> click.Path:
     metavar="DIR",
     help="Of real: holds lfw/ with folds.csv and celeba/. Of full: webface/, lfw/, mf1/.",
 )
-@click.option(
-    "--occluders", default="bundled", show_default=True, metavar="DIR", help="Own occluders."
-)
+@occluders_option("Own occluders.")
 @click.option("--cutouts", type=_folder(), metavar="DIR", help="Real occluders with mattes.")
 @click.option("--models", type=_folder(), metavar="DIR", help="Others' models to test as well.")
 @click.option(

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .boundary import command
-from .options import json_option
+from .options import json_option, split_commas
 
 __all__ = ["main"]
 
@@ -39,10 +39,6 @@ def _numbers(kind: type) -> Any:
             raise click.BadParameter(f"{value!r} is no list of numbers", ctx, parameter) from None
 
     return parse
-
-
-def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    return tuple(part.strip() for part in value.split(",")) if value else None
 
 
 def _option(*names: str, **kwargs: Any) -> Any:
@@ -97,7 +93,7 @@ def _option(*names: str, **kwargs: Any) -> Any:
 @_option("--occluders", metavar="DIR", help="Own occluders.  [default: bundled]")
 @_option(
     "--categories",
-    callback=_split,
+    callback=split_commas,
     metavar="A,B=2",
     help="Only these, drawn by weight: face_mask=4,hand.",
 )

@@ -6,14 +6,23 @@ from typing import Any, TypeVar
 
 import click
 
+from occgen.config import DATASETS
 from occgen.storage import is_remote, set_path
 
 __all__ = [
+    "batch_options",
+    "categories_option",
+    "dataset_option",
     "existing_path",
+    "flip_option",
+    "group_option",
     "jobs_option",
     "json_option",
     "library_options",
     "model_option",
+    "occluders_option",
+    "on_error_option",
+    "root_option",
     "seed_option",
     "split_commas",
 ]
@@ -68,9 +77,85 @@ def json_option(function: _Function) -> _Function:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
 
 
+def dataset_option(*, default: str, text: str | None = None) -> Callable[[_Function], _Function]:
+    """Return a decorator that adds ``--dataset`` with one of the names as its default."""
+    return click.option(
+        "--dataset",
+        type=click.Choice(list(DATASETS)),
+        default=default,
+        show_default=True,
+        help=text,
+    )
+
+
+def root_option(function: _Function) -> _Function:
+    """Add ``--root``, where the data set of ``--dataset`` lies."""
+    return click.option(
+        "--root", metavar="DIR", help="Where it lies.  [default: $OCCGEN_DATA/NAME]"
+    )(function)
+
+
+def on_error_option(function: _Function) -> _Function:
+    """Add ``--on-error``, what is done about damage met while pictures are listed."""
+    return click.option(
+        "--on-error",
+        type=click.Choice(["stop", "skip"]),
+        default="stop",
+        show_default=True,
+        help="At damage met while pictures are listed (rec): stop, or read the others.",
+    )(function)
+
+
+def flip_option(function: _Function) -> _Function:
+    """Add ``--flip``, an embedding of picture and mirror image together."""
+    return click.option("--flip", is_flag=True, help="Add the mirror image's embedding.")(function)
+
+
+def batch_options(function: _Function) -> _Function:
+    """Add ``--batch-size`` and ``--workers`` of what embeds pictures."""
+    for option in (
+        click.option(
+            "--workers",
+            type=click.IntRange(1),
+            default=2,
+            show_default=True,
+            help="Threads that decode.",
+        ),
+        click.option(
+            "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def occluders_option(text: str) -> Callable[[_Function], _Function]:
+    """Return a decorator that adds ``--occluders``: a folder, or those that come with occgen."""
+    return click.option(
+        "--occluders", default="bundled", show_default=True, metavar="DIR", help=text
+    )
+
+
 def split_commas(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Return the parts of ``A,B`` as a tuple; None where nothing was given."""
     return tuple(part.strip() for part in value.split(",")) if value else None
+
+
+def categories_option(function: _Function) -> _Function:
+    """Add ``--categories``, with weights where they are given."""
+    return click.option(
+        "--categories",
+        callback=split_commas,
+        metavar="A,B=2",
+        help="Only these, drawn by weight: face_mask=4,hand.",
+    )(function)
+
+
+def group_option(function: _Function) -> _Function:
+    """Add ``--group``, one of the three of Sec. 4.8."""
+    return click.option(
+        "--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3."
+    )(function)
 
 
 def library_options(function: _Function) -> _Function:
@@ -79,20 +164,9 @@ def library_options(function: _Function) -> _Function:
         click.option("--exclude", callback=split_commas, metavar="A,B", help="Not these: book/*."),
         click.option("--include", callback=split_commas, metavar="A,B", help="Only these: book/*."),
         click.option("--split", metavar="NAME", help="Only this split of its splits.json."),
-        click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3."),
-        click.option(
-            "--categories",
-            callback=split_commas,
-            metavar="A,B=2",
-            help="Only these, drawn by weight: face_mask=4,hand.",
-        ),
-        click.option(
-            "--occluders",
-            default="bundled",
-            show_default=True,
-            metavar="DIR",
-            help="A folder of occluders, or those that come with occgen.",
-        ),
+        group_option,
+        categories_option,
+        occluders_option("A folder of occluders, or those that come with occgen."),
     ):
         function = option(function)
     return function

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from occgen.config import BuildConfig, take_categories
+from occgen.config import BuildConfig
 from occgen.errors import InputError
+from occgen.notation import take_categories
 from occgen.patterns import PatternGrid
 
 from .architectures import BACKBONES

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from occgen.config import BuildConfig, parse_scales, take_categories
+from occgen.config import BuildConfig
 from occgen.errors import InputError
+from occgen.notation import parse_scales, take_categories
 
 from .config import _JsonConfig
 

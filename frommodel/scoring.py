@@ -184,7 +184,7 @@ def identify(
 
 
 class _Trials(NamedTuple):
-    """What one task gave; a trial is a probe, among MegaFace's distractors with one of its mates."""
+    """What one task gave; a trial is a probe, by MegaFace's rule with one of its mates."""
 
     keys: list[str]
     """Of all probes."""

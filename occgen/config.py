@@ -1,31 +1,31 @@
 """BuildConfig: everything a build is made from, checked when constructed."""
 
 import json
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from operator import index
 from pathlib import Path
 from typing import Any
 
-from occluders.errors import OccluderInputError
-from occluders.weights import canonical_categories
-
 from .errors import InputError
+from .notation import (
+    DEFAULT_MIX,
+    check_scales,
+    parse_counts,
+    parse_mix,
+    parse_scales,
+    take_categories,
+)
 from .regions import REGIONS
 from .storage import REMOTE_FORMATS, is_remote, set_path
 
 __all__ = [
     "DATASETS",
-    "DEFAULT_MIX",
     "FORMATS",
     "NATURAL_STEPS",
     "BuildConfig",
-    "parse_scales",
-    "take_categories",
 ]
 
-DEFAULT_MIX = "random=1,landmarks=2"
 NATURAL_STEPS = ("colour", "light", "shadow", "blur", "noise", "jpeg")
 
 DATASETS = {  # what --dataset understands, and how the paper writes it
@@ -66,8 +66,6 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("scale", "clean_fraction", "max_skipped", "area", "max_coverage"), float),
 }
 _OPTIONAL = ("limit", "jobs", "group", "area", "max_coverage")
-_MAX_SCALES = 1000
-_MOST_OCCLUDERS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,7 +234,7 @@ class BuildConfig:
                 raise InputError(f"{name} must be a {kind}, got {value!r}") from error
 
     def _check_numbers(self) -> None:
-        _check_scales(self.scales)
+        check_scales(self.scales)
         for name, take in _NUMBERS.items():
             low, value = name not in ("seed", "region_jitter"), getattr(self, name)
             if take is index and value is not None and value < low:
@@ -256,12 +254,12 @@ class BuildConfig:
     def _check_mixture(self) -> None:
         """Bring mixture and number of occluders into the one form they have in a manifest."""
         if self.placement == "mixed":
-            weights = _parse_mix(DEFAULT_MIX if self.mix is None else self.mix)
+            weights = parse_mix(DEFAULT_MIX if self.mix is None else self.mix)
             text = ",".join(f"{name}={weight:g}" for name, weight in weights.items())
             object.__setattr__(self, "mix", text)
         elif self.mix is not None:
             raise InputError("mix goes with placement 'mixed'")
-        fewest, most = _parse_counts(self.occluders_per_face)
+        fewest, most = parse_counts(self.occluders_per_face)
         object.__setattr__(
             self, "occluders_per_face", fewest if fewest == most else f"{fewest}:{most}"
         )
@@ -280,14 +278,14 @@ class BuildConfig:
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each placement one of which is drawn for a face."""
-        return {self.placement: 1.0} if self.mix is None else _parse_mix(self.mix)
+        return {self.placement: 1.0} if self.mix is None else parse_mix(self.mix)
 
     @property
     def occluder_counts(self) -> tuple[int, int]:
         """Fewest and most occluders of a face that does not stay clean."""
         if isinstance(self.occluders_per_face, int):
             return self.occluders_per_face, self.occluders_per_face
-        return _parse_counts(self.occluders_per_face)
+        return parse_counts(self.occluders_per_face)
 
     @property
     def scales(self) -> tuple[float, ...]:
@@ -361,103 +359,3 @@ class BuildConfig:
             return cls(**record)
         except TypeError as error:
             raise InputError(f"not a configuration: {error}") from error
-
-
-def take_categories(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    """Return categories and their weights in the one form they have in a configuration.
-
-    Parameters
-    ----------
-    value : str, iterable of str or None
-        'face_mask=4,hand', or its parts.
-
-    Raises
-    ------
-    InputError
-        When a weight is no finite number > 0, or a category is given two.
-    """
-    if value is None:
-        return None
-    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    try:
-        return canonical_categories(parts)
-    except OccluderInputError as error:
-        raise InputError(str(error)) from error
-
-
-def _parse_mix(text: str) -> dict[str, float]:
-    weights: dict[str, float] = {}
-    try:
-        for part in text.split(","):
-            name, weight = part.split("=")
-            weights[name.strip()] = float(weight)
-    except (ValueError, AttributeError):
-        weights = {}
-    known = ("random", "regions", "landmarks")
-    total = sum(weights.values())
-    if (
-        not set(weights) <= set(known)
-        or not all(0 <= weight < math.inf for weight in weights.values())
-        or not 0 < total < math.inf
-    ):
-        raise InputError(
-            f"mix must be weights of {', '.join(known)}, as {DEFAULT_MIX}; got {text!r}"
-        )
-    return {name: float(f"{weights[name]:g}") for name in known if weights.get(name, 0) > 0}
-
-
-def _parse_counts(value: int | str) -> tuple[int, int]:
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        parts = (
-            [int(part) for part in value.split(":")] if isinstance(value, str) else [index(value)]
-        )
-    except (ValueError, TypeError):
-        parts = []
-    if len(parts) not in (1, 2) or not 1 <= parts[0] <= parts[-1] <= _MOST_OCCLUDERS:
-        raise InputError(
-            f"occluders_per_face must be 1 to {_MOST_OCCLUDERS}, or a range as 1:2, got {value!r}"
-        )
-    return parts[0], parts[-1]
-
-
-def parse_scales(text: str) -> tuple[float, ...]:
-    """Return the scales a text names.
-
-    Parameters
-    ----------
-    text : str
-        '2.0', or 'start:step:stop' with both ends in: '1.0:0.5:5.0' gives nine.
-
-    Returns
-    -------
-    tuple of float
-
-    Raises
-    ------
-    InputError
-        When it is neither, not above 0, or names more than a thousand.
-    """
-    try:
-        numbers = [float(part) for part in text.split(":")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 3) or not all(math.isfinite(number) for number in numbers):
-        raise InputError(f"scale must be a number or start:step:stop, got {text!r}")
-    if len(numbers) == 1:
-        return _check_scales((numbers[0],))
-    start, step, stop = numbers
-    if step <= 0 or stop < start:
-        raise InputError(f"scale {text!r} needs a step > 0 and a stop >= its start")
-    count = math.floor((stop - start) / step + 1e-9) + 1
-    if count > _MAX_SCALES:
-        raise InputError(f"scale {text!r} names {count} scales, more than {_MAX_SCALES}")
-    return _check_scales(tuple(round(start + i * step, 9) for i in range(count)))
-
-
-def _check_scales(scales: tuple[float, ...]) -> tuple[float, ...]:
-    for scale in scales:
-        if not (math.isfinite(scale) and 0 < scale <= 1000):
-            raise InputError(f"scale must be > 0 and at most 1000, got {scale}")
-    return scales

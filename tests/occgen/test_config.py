@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occgen import BuildConfig
-from occgen.config import DATASETS, parse_scales
+from occgen.config import DATASETS
 from occgen.errors import InputError, OccgenError
+from occgen.notation import parse_scales
 
 
 def config(**options: Any) -> BuildConfig:
