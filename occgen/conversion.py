@@ -11,12 +11,14 @@ import h5py
 import numpy as np
 
 from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
+from .card import with_card
 from .columns import Columns, content_digest
 from .config import FORMATS, BuildConfig
 from .engine import BuildReport, Progress, build
 from .errors import InputError, ShardError
 from .formats import ShardFormat, StoredShard, open_format
 from .manifest import (
+    CARD,
     MANIFEST,
     SKIPPED,
     build_digest,
@@ -163,6 +165,7 @@ class _SetConversion:
             self._claim()
             done = list(self._shards(scratch, on_progress))
             manifest = self._manifest(done, self._files(scratch, len(done)))
+            manifest = with_card(self.out, manifest, scratch)
             install_bytes(self.out / MANIFEST, manifest_bytes(manifest), scratch)
             sync_folder(self.out)
         return BuildReport(
@@ -185,7 +188,7 @@ class _SetConversion:
 
     def _claim(self) -> None:
         """Take over what an interrupted conversion left, clear, or refuse what stands there."""
-        ours = {MANIFEST, SKIPPED, ".lock", *self.manifest["files"], *self.manifest["labels"]}
+        ours = {MANIFEST, SKIPPED, CARD, ".lock", *self.manifest["files"], *self.manifest["labels"]}
         for entry in sorted(self.out.iterdir()):
             known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
             if not known and not any(open_format(f).owns(entry.name) for f in FORMATS):
@@ -242,7 +245,11 @@ class _SetConversion:
     def _files(self, scratch: Path, count: int) -> list[str]:
         """Take further files along; return the names of those to check-sum."""
         theirs = open_format(self.source_format)
-        names = [name for name in self.manifest["files"] if not theirs.owns(name.partition("/")[0])]
+        names = [
+            name
+            for name in self.manifest["files"]
+            if name != CARD and not theirs.owns(name.partition("/")[0])
+        ]
         for name in [*names, *self.manifest["labels"]]:
             try:
                 data = (self.path / name).read_bytes()

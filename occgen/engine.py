@@ -13,10 +13,12 @@ from typing import Any
 from occluders import OccluderLibrary, open_library
 
 from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
+from .card import with_card
 from .config import FORMATS, BuildConfig
 from .errors import DataError, InputError, ShardError
 from .formats import ShardFormat, open_format
 from .manifest import (
+    CARD,
     MANIFEST,
     SKIPPED,
     canonical,
@@ -205,7 +207,7 @@ class _Build:
 
     def claim(self) -> None:
         """Make the output this build's: take over, clear, or refuse what stands there."""
-        ours = {MANIFEST, SKIPPED, ".lock", *self.source.carried()}
+        ours = {MANIFEST, SKIPPED, CARD, ".lock", *self.source.carried()}
         for entry in sorted(self.out.iterdir()):
             known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
             if not known and not any(open_format(f).owns(entry.name) for f in FORMATS):
@@ -219,8 +221,8 @@ class _Build:
             raise InputError(self._refusal(standing))
         goes_on = standing == self.identity and not (self.out / MANIFEST).exists()
         if not goes_on or (self.config.overwrite and not self._fits_source()):
-            (self.out / MANIFEST).unlink(missing_ok=True)
-            (self.out / SKIPPED).unlink(missing_ok=True)
+            for name in (MANIFEST, SKIPPED, CARD):
+                (self.out / name).unlink(missing_ok=True)
             for name in FORMATS:
                 open_format(name).clear(self.out)
 
@@ -298,6 +300,7 @@ class _Build:
             size=(height, width),
             files={name: file_sha256(self.out / name) for name in names},
         )
+        manifest = with_card(self.out, manifest, scratch)
         install_bytes(self.out / MANIFEST, manifest_bytes(manifest), scratch)
         sync_folder(self.out)
         return read_manifest(self.out), totals.reused_shards

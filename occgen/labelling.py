@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atomic import install_bytes, locked_output, temporary_beside
+from .card import with_card
 from .codec import decode_image
 from .columns import Columns
 from .errors import DataError, InputError
@@ -97,6 +98,7 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
             "patterns": histograms,
             "sha256": hashlib.sha256(data).hexdigest(),
         }
+        manifest = with_card(path, manifest, scratch)
         install_bytes(path / MANIFEST, manifest_bytes(manifest), scratch)
     return labels[by]
 

@@ -13,6 +13,7 @@ from .errors import InputError, ShardError
 from .storage import check_reachable, is_remote, read_object
 
 __all__ = [
+    "CARD",
     "MANIFEST",
     "SKIPPED",
     "build_digest",
@@ -24,6 +25,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 SKIPPED = "skipped.csv"
+CARD = "card.md"
 _SCHEMA = 1
 _PACKAGES = ("numpy", "opencv-python", "opencv-python-headless", "simplejpeg", "pillow", "h5py")
 

@@ -14,7 +14,7 @@ from .codec import decode_image
 from .columns import Columns, content_digest, unpack_mask
 from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
-from .manifest import MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
+from .manifest import CARD, MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
 from .storage import set_path, storage_errors
 from .workshop import label_box
@@ -55,8 +55,8 @@ def verify(
     Returns
     -------
     list of Finding
-        Empty when all is well. A changed byte anywhere in a shard, in ``skipped.csv``, in a carried
-        file or in the manifest is found.
+        Empty when all is well. A changed byte anywhere in a shard, in ``skipped.csv``, in the data
+        card, in a carried file or in the manifest is found.
 
     Raises
     ------
@@ -97,8 +97,9 @@ def _check_files(path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
                 yield Finding(name, None, "checksum", "its bytes are not those the manifest names")
         except ShardError:
             yield Finding(name, None, "file", "is missing or cannot be read")
-    if SKIPPED not in listed and (path / SKIPPED).exists():
-        yield Finding(SKIPPED, None, "file", "is not in the manifest")
+    for name in (SKIPPED, CARD):
+        if name not in listed and (path / name).exists():
+            yield Finding(name, None, "file", "is not in the manifest")
     names = {shard["name"] for shard in manifest["shards"]}
     for found in sorted([*path.glob("shard-*.h5"), *path.glob("pattern-k*.h5")]):
         if found.name not in names and found.name not in listed:

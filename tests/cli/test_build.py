@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 from occgen_cli.main import main
 
 from occgen import BuildConfig, build
+from occgen.card_settings import making_command
+from occgen.errors import InputError
 
 FEW = ("--categories", "cup", "--jobs", "1")  # few occluders to decode
 
@@ -44,7 +47,8 @@ def test_the_main_job(face_tree: Path) -> None:
     assert lines[3].startswith("digest ")
     assert lines[4] == "look at it: occgen preview Occ-Folder-2.0"
     assert result.stderr.startswith("18 of 18 images, ")
-    assert sorted(os.listdir("Occ-Folder-2.0")) == ["manifest.json", "shard-00000.h5"]
+    names = ["card.md", "manifest.json", "shard-00000.h5"]
+    assert sorted(os.listdir("Occ-Folder-2.0")) == names
     again = run("--dataset", "folder", "--root", face_tree, "--scale", "2", *FEW)
     assert again.exit_code == 0
     assert again.stdout.startswith("Occ-Folder-2.0 is complete already and left as it is\n")
@@ -249,3 +253,44 @@ def test_steps_of_natural_blending_are_named_or_none(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [*args[:-1], str(tmp_path / "x"), "--natural-steps", "glow"])
     assert result.exit_code == 2
     assert "natural_steps must be some of" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"scale": "1.0:0.5:5.0", "clean_fraction": 1 / 3, "variants": 3, "seed": 7},
+        {"root": "6x3@1", "area": 0.2, "blend": "opaque", "codec": "png"},
+        {"dataset": "folder", "placement": "regions", "region": "eyes", "region_jitter": 5},
+        {"placement": "mixed", "mix": "regions=2", "occluders_per_face": "1:3", "k": 4},
+        {"categories": ["cup=2.5", "hand"], "exclude_occluders": ["hand/*"], "by": "mask"},
+        {"blend": "natural", "natural_steps": [], "image_size": "112x96", "format": "rec"},
+        {"occluders": "my own", "split": "a b", "include_occluders": ["x'y"], "group": 1},
+        {"dataset": "mf1", "probes": "a", "gallery": "b", "compat": "published", "limit": 9},
+    ],
+)
+def test_a_card_names_the_command(settings: dict[str, Any], monkeypatch: Any) -> None:
+    """What it says makes the set again: the same settings come out of the command line."""
+    wanted = BuildConfig(**{"dataset": "demo", **settings})
+    spec = {"library": "bundled"} if wanted.occluders == "bundled" else {"path": "/somewhere"}
+    paths = {name: settings[name] for name in ("probes", "gallery") if name in settings}
+    command = making_command(
+        {
+            "config": json.loads(json.dumps(wanted.content())),
+            "source": {"root": settings.get("root"), "pictures": 100, **paths},
+            "occluders": {"spec": spec},
+            "skipped": 3,
+        }
+    )
+    taken: list[BuildConfig] = []
+
+    def keep(config: BuildConfig, on_progress: Any) -> None:
+        taken.append(config)
+        raise InputError("seen")
+
+    monkeypatch.setattr("occgen.engine.build", keep)
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("occgen", "build")
+    assert "seen" in run(*words).stderr
+    assert taken[0].content() == wanted.content()
+    assert (taken[0].occluders == "bundled") == (wanted.occluders == "bundled")
+    assert taken[0].max_skipped == 0.03

@@ -86,8 +86,10 @@ def test_a_report_says_what_was_made(config: BuildConfig) -> None:
     assert [shard["images"] for shard in manifest["shards"]] == [5, 5, 5, 3]
     assert manifest["identities"] == 6
     assert manifest["seed"] == 100
-    assert manifest["files"] == {}
+    card = (config.out_path / "card.md").read_bytes()
+    assert manifest["files"] == {"card.md": hashlib.sha256(card).hexdigest()}
     assert sorted(os.listdir(config.out_path)) == [
+        "card.md",
         "manifest.json",
         *(f"shard-{number:05d}.h5" for number in range(4)),
     ]
@@ -151,7 +153,8 @@ def test_one_job_and_two_make_the_same(config: BuildConfig, form: str) -> None:
     one = build(config)
     two = build(others(config, jobs=2))
     assert one.digest == two.digest
-    files = [shard["name"] for shard in one.manifest["shards"]] + ["skipped.csv"]
+    files = [shard["name"] for shard in one.manifest["shards"]]
+    files += ["skipped.csv", "card.md"]
     assert len(files) > 8
     for name in files:
         assert (one.out / name).read_bytes() == (two.out / name).read_bytes()
@@ -266,7 +269,7 @@ def test_another_configuration_is_refused(config: BuildConfig) -> None:
     replaced = build(dataclasses.replace(config, seed=7, format="folder", overwrite=True))
     assert replaced.manifest["seed"] == 7
     assert sorted(os.listdir(config.out_path)) == [
-        *("images", "labels.csv", "manifest.json", "masks", "parts")
+        *("card.md", "images", "labels.csv", "manifest.json", "masks", "parts")
     ]
     back = build(dataclasses.replace(config, overwrite=True))
     assert not (config.out_path / "images").exists()
@@ -321,7 +324,8 @@ def test_pairs_are_carried_along(config: BuildConfig) -> None:
     (Path(str(config.root)) / "pairs.csv").write_bytes(pairs)
     report = build(config)
     assert (config.out_path / "pairs.csv").read_bytes() == pairs
-    assert report.manifest["files"] == {"pairs.csv": hashlib.sha256(pairs).hexdigest()}
+    assert report.manifest["files"]["pairs.csv"] == hashlib.sha256(pairs).hexdigest()
+    assert set(report.manifest["files"]) == {"card.md", "pairs.csv"}
     assert build(config).already_complete
     with open(config.out_path / "pairs.csv", "ab") as file:
         file.write(b"x")

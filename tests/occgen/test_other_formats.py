@@ -117,7 +117,7 @@ def test_what_is_missing_or_damaged_is_made_again(copied: Path) -> None:
     assert build(config).already_complete
     other = dataclasses.replace(config, format="hdf5", overwrite=True)
     build(other)
-    assert {path.name for path in copied.iterdir()} == {"manifest.json"} | {
+    assert {path.name for path in copied.iterdir()} == {"card.md", "manifest.json"} | {
         f"shard-{index:05d}.h5" for index in range(4)
     }
 

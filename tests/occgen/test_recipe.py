@@ -56,7 +56,7 @@ def test_rebuilds_bit_for_bit_from_a_copy(config: BuildConfig, tmp_path: Path) -
     assert (again.images, again.skipped) == (36, 1)
     names = [shard["name"] for shard in built.manifest["shards"]]
     assert len(names) == 3
-    for name in [*names, "skipped.csv"]:
+    for name in [*names, "skipped.csv", "card.md"]:
         assert (again.out / name).read_bytes() == (built.out / name).read_bytes()
     assert build_from_recipe(path, str(copy), str(again.out), jobs=1).already_complete
 

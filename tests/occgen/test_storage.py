@@ -165,7 +165,7 @@ def test_killed_in_the_middle_it_goes_on(face_tree: Path, tmp_path: Path, url: s
     assert time.monotonic() - began < 30  # the lease of a dead process holds nobody up
     assert 3 <= report.reused_shards < 9
     assert report.digest == build(settings(face_tree, tmp_path / "here", variants=2)).digest
-    assert names(url) == {"manifest.json", *(f"shard-{n:05d}.h5" for n in range(9))}
+    assert names(url) == {"card.md", "manifest.json", *(f"shard-{n:05d}.h5" for n in range(9))}
 
 
 def test_a_damaged_standing_shard_is_made_again(face_tree: Path, url: str) -> None:

@@ -179,7 +179,7 @@ def test_a_changed_byte_between_the_datasets_is_found(copy: Callable[[str], Path
         assert {finding.file for finding in findings} == {SHARD}, place
 
 
-@pytest.mark.parametrize("name", ["skipped.csv", "pattern-k6.h5", "pairs.csv"])
+@pytest.mark.parametrize("name", ["skipped.csv", "pattern-k6.h5", "pairs.csv", "card.md"])
 def test_a_changed_byte_beside_the_shards_is_found(copy: Callable[[str], Path], name: str) -> None:
     out = copy("hdf5")
     size = (out / name).stat().st_size
@@ -222,6 +222,7 @@ def mended(out: Path, before: dict[str, bytes], digest: str) -> bool:
         (SHARD, -2000),
         ("skipped.csv", 3),
         ("pattern-k6.h5", -20),
+        ("card.md", 400),
         ("pairs.csv", 3),
         ("manifest.json", 300),
     ],
@@ -314,7 +315,7 @@ def test_a_damaged_shard_is_not_taken_for_whole_with_a_damaged_manifest(
     assert verify(out, 1) == []
 
 
-@pytest.mark.parametrize("name", ["images", "masks", "parts", "labels.csv", "skipped.csv"])
+@pytest.mark.parametrize("name", ["images", "masks", "parts", "labels.csv", "card.md"])
 def test_a_folder_set_is_checked_and_mended(copy: Callable[[str], Path], name: str) -> None:
     out = copy("folder")
     before, digest = contents(out), read_manifest(out)["digest"]
