@@ -73,7 +73,9 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha")
 @categories_option
 @group_option
-@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Names, or book/*.")
+@click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
+@click.option("--include-occluders", callback=_split, metavar="A,B", help="Only these: book/*.")
+@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Not these: book/*.")
 @occluders_option("Own occluders.")
 @click.option("--max-coverage", type=click.FloatRange(0, 1, min_open=True), help="Share covered.")
 @click.option("--compat", type=click.Choice(["published"]), help="Repeat the published rounding.")

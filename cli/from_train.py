@@ -99,6 +99,8 @@ def _option(*names: str, **kwargs: Any) -> Any:
 )
 @_option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3.")
 @_option("--split", metavar="NAME", help="Only a split of the occluders, such as train.")
+@_option("--include-occluders", callback=split_commas, metavar="A,B", help="Only these: book/*.")
+@_option("--exclude-occluders", callback=split_commas, metavar="A,B", help="Not these: book/*.")
 @_option("--label-by", type=click.Choice(["box", "mask"]))
 @_option("--soft-patterns", type=float, metavar="T", help="Temperature of soft targets by IoU.")
 @_option("--balance-patterns", type=float, metavar="POWER", help="Draw rare patterns more often.")

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from occgen.config import BuildConfig
 from occgen.errors import InputError
@@ -26,10 +26,20 @@ class _JsonConfig:
     """Round trip of a configuration through JSON."""
 
     __slots__ = ()
+    _later: ClassVar[tuple[str, ...]] = ()
+    """Fields that came later: left out at their defaults, so that digests of before hold."""
 
     def to_json(self) -> str:
         """Return the configuration as one JSON object, keys in the order of the fields."""
-        return json.dumps(dataclasses.asdict(self))  # type: ignore[call-overload]
+        return json.dumps(self._plain())
+
+    def _plain(self) -> dict[str, Any]:
+        values = {}
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if item.name not in self._later or value != item.default:
+                values[item.name] = value._plain() if isinstance(value, _JsonConfig) else value
+        return values
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -199,6 +209,8 @@ class TrainConfig(_JsonConfig):
         Only occluder group 1, 2 or 3 (Sec. 4.8).
     split : str or None
         Only one of the library's splits, such as ``train``.
+    include_occluders, exclude_occluders : tuple of str
+        Names, categories or patterns (``book/*``): kept alone where there are any, or left out.
     label_by : str
         Patterns by ``box`` (the paper's) or by ``mask``.
     box_unit : str
@@ -233,6 +245,8 @@ class TrainConfig(_JsonConfig):
         Epochs between validations; 0 is never.
     """
 
+    _later: ClassVar[tuple[str, ...]] = ("include_occluders", "exclude_occluders")
+
     model: ModelConfig = field(default_factory=ModelConfig)
     recipe: str = "from"
     epochs: int = 40
@@ -261,6 +275,8 @@ class TrainConfig(_JsonConfig):
     categories: tuple[str, ...] | None = None
     group: int | None = None
     split: str | None = None
+    include_occluders: tuple[str, ...] = ()
+    exclude_occluders: tuple[str, ...] = ()
     label_by: str = "box"
     box_unit: str = "fraction"
     augment: bool = True
@@ -339,6 +355,10 @@ class TrainConfig(_JsonConfig):
         _check_choice("label_by", self.label_by, ("box", "mask"))
         _check_choice("box_unit", self.box_unit, ("fraction", "pixel"))
         object.__setattr__(self, "categories", take_categories(self.categories))
+        for name in ("include_occluders", "exclude_occluders"):
+            value = getattr(self, name)
+            values = (value,) if isinstance(value, str) else tuple(value)
+            object.__setattr__(self, name, values)
         for name in ("occlude", "init", "teacher"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
@@ -362,6 +382,8 @@ class TrainConfig(_JsonConfig):
             categories=self.categories,
             group=self.group,
             split=self.split,
+            include_occluders=self.include_occluders,
+            exclude_occluders=self.exclude_occluders,
             by=self.label_by,
             k=self.model.k,
             seed=self.seed,

@@ -13,8 +13,9 @@ from .config import _JsonConfig
 __all__ = ["CONDITIONS", "EvalConfig"]
 
 _OCCLUSION = (
-    *("placement", "region", "region_jitter", "blend", "categories", "group", "exclude_occluders"),
-    *("occluders", "area", "max_coverage", "compat", "seed"),
+    *("placement", "region", "region_jitter", "blend", "categories", "group", "split"),
+    *("include_occluders", "exclude_occluders", "occluders", "area", "max_coverage", "compat"),
+    "seed",
 )
 CONDITIONS = ("clean-clean", "clean-occluded", "occluded-occluded")
 _LEAST = {
@@ -46,8 +47,8 @@ class EvalConfig(_JsonConfig):
     conditions : tuple of str
         Of `CONDITIONS`; none is the protocol's own: clean-clean, and with a scale clean-occluded
         (the second image of a pair).
-    placement, region, region_jitter, blend, categories, group, exclude_occluders, occluders, area,
-    max_coverage, compat
+    placement, region, region_jitter, blend, categories, group, split, include_occluders,
+    exclude_occluders, occluders, area, max_coverage, compat
         Of the occlusion, as in `BuildConfig`; a `region_jitter` of None is the protocol's own.
     seed : int
         Of occlusion, drawn pairs and resampling.
@@ -93,6 +94,8 @@ class EvalConfig(_JsonConfig):
     blend: str = "alpha"
     categories: tuple[str, ...] | None = None
     group: int | None = None
+    split: str | None = None
+    include_occluders: tuple[str, ...] = ()
     exclude_occluders: tuple[str, ...] = ()
     occluders: str = "bundled"
     area: float | None = None
@@ -119,7 +122,8 @@ class EvalConfig(_JsonConfig):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "categories", take_categories(self.categories))
-        for name in ("scales", "conditions", "fars", "exclude_occluders"):
+        listed = ("scales", "conditions", "fars", "include_occluders", "exclude_occluders")
+        for name in listed:
             value: Any = getattr(self, name)
             if value is not None:
                 values = (value,) if isinstance(value, str | int | float) else tuple(value)

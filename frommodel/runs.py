@@ -120,9 +120,9 @@ def check_state(
         When configuration or faces differ.
     """
     before = json.loads(state["config"])
-    differ = sorted(name for name in config if config[name] != before.get(name))
+    differ = sorted(n for n in before | config if config.get(n) != before.get(n))
     if differ:
-        shown = ", ".join(f"{n} {before.get(n)!r} not {config[n]!r}" for n in differ[:3])
+        shown = ", ".join(f"{n} {before.get(n)!r} not {config.get(n)!r}" for n in differ[:3])
         raise InputError(
             f"{out} holds a run of another configuration ({shown}); "
             "resume it with the same, or use another --out"

@@ -89,6 +89,8 @@ def test_embeddings_are_written(weights: str, face_tree: Path, tmp_path: Path) -
         (["--model", "M", "--dataset", "folder", "--root", "FACES"], 2, "neither pairs.csv"),
         (["--model", "M", "--protocol", "none"], 2, "protocol must be one of"),
         (["--model", "M", "--occlude", "big"], 2, "scale must be"),
+        (["--model", "M", "--occlude", "2", "--split", "test"], 2, "split must be one of none"),
+        (["--model", "M", "--occlude", "2", "--include-occluders", "hat"], 2, "'hat' is no occlu"),
         (["--model", "M", "--far", "x"], 2, "no list of numbers"),
         (["--model", "BROKEN"], 1, "broken.safetensors"),
     ],

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 
 from frommodel.architectures import BACKBONES
 from frommodel.config import ModelConfig, TrainConfig
+from frommodel.eval_config import EvalConfig
 from occgen.errors import InputError
 
 
@@ -24,6 +26,22 @@ def test_configurations_round_trip_through_json():
     weighed = TrainConfig(categories=("face_mask=4.0", "hand"))
     assert weighed.categories == weighed.occlusion().categories == ("face_mask=4", "hand")
     assert TrainConfig.from_json(weighed.to_json()) == weighed
+
+
+def test_fields_that_came_later_leave_the_json_of_before():
+    plain = json.loads(TrainConfig().to_json())
+    assert not {"include_occluders", "exclude_occluders"} & set(plain)
+    narrowed = TrainConfig(include_occluders="book/*", exclude_occluders=("cup",), split="train")
+    assert narrowed.include_occluders == ("book/*",)
+    assert TrainConfig.from_json(narrowed.to_json()) == narrowed
+    assert json.loads(narrowed.to_json())["exclude_occluders"] == ["cup"]
+    occlusion = narrowed.occlusion()
+    assert (occlusion.include_occluders, occlusion.split) == (("book/*",), "train")
+    evaluation = EvalConfig(include_occluders=("book/*",), exclude_occluders="cup", split="test")
+    assert EvalConfig.from_json(evaluation.to_json()) == evaluation
+    assert evaluation.occlusion().split == "test"
+    assert evaluation.occlusion().include_occluders == ("book/*",)
+    assert evaluation.occlusion().exclude_occluders == ("cup",)
 
 
 @pytest.mark.parametrize(

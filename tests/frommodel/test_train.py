@@ -13,13 +13,13 @@ import pytest
 import torch
 
 import frommodel
-from frommodel.config import ModelConfig
+from frommodel.config import ModelConfig, TrainConfig
 from frommodel.faces import open_faces
 from frommodel.loader import BatchMaker
 from frommodel.mixture import Mixture
 from frommodel.ranks import Ranks, join_ranks
 from frommodel.recipes import recipe
-from frommodel.runs import read_state
+from frommodel.runs import check_state, read_state
 from frommodel.schedule import learning_rate
 from frommodel.stepping import Stepper
 from frommodel.train import RunOptions, train
@@ -152,6 +152,15 @@ def test_a_killed_run_goes_on_to_the_same_end(mixture, folder, tmp_path):
     assert read_state(killed / "state.pt")["step"] == 4
     train(config(), mixture, killed, options=ALONE, resume=True)
     assert curve(killed) == curve(whole)
+
+
+def test_a_field_the_json_leaves_out_is_compared_too(tmp_path):
+    plain, narrowed = TrainConfig(), TrainConfig(exclude_occluders=("cup",))
+    for before, now in ((plain, narrowed), (narrowed, plain)):
+        state = {"config": before.to_json()}
+        with pytest.raises(InputError, match=r"configuration \(exclude_occluders"):
+            check_state(state, tmp_path, config=json.loads(now.to_json()), faces={})
+    check_state({"config": plain.to_json()}, tmp_path, config=json.loads(plain.to_json()), faces={})
 
 
 @pytest.mark.parametrize(
