@@ -118,9 +118,20 @@ def _single_choices() -> list[Experiment]:
         e("small-md", "Baseline-MD, small network", "baseline-md", recipe="baseline-md"),
         e("small-aug", "Baseline-Aug, small network", "baseline-aug", recipe="baseline-aug"),
         e("teacher", "FROM, clean-view teacher", teacher=small),
-        e("teacher-soft", "and soft patterns", changes=_TEACHER, teacher=small),
-        e("teacher-mixed", "and mixed placement", changes={**_TEACHER, **_MIXED}, teacher=small),
-        e("small-improved", "and natural blending", "improved", changes=_IMPROVED, teacher=small),
+        e("teacher-soft", "FROM, teacher, soft patterns", changes=_TEACHER, teacher=small),
+        e(
+            "teacher-mixed",
+            "FROM, teacher, soft patterns, mixed placement",
+            changes={**_TEACHER, **_MIXED},
+            teacher=small,
+        ),
+        e(
+            "small-improved",
+            "FROM, improved, small network",
+            "improved",
+            changes=_IMPROVED,
+            teacher=small,
+        ),
         e(
             "aug-teacher",
             "Baseline-Aug, clean-view teacher, mixed, natural",

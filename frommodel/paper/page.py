@@ -16,10 +16,14 @@ __all__ = ["write_page"]
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:76em;padding:0 1em;color:#222}
 h1{font-size:1.5em} h2{font-size:1.15em;margin:2em 0 .4em}
-.wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;font-size:.93em;font-variant-numeric:tabular-nums}
 th,td{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left} thead th{border-bottom:2px solid #888}
-summary{cursor:pointer;color:#444;font-size:.9em} .paper{color:#777} .why{color:#a55}
+th:first-child,td:first-child{text-align:left}
+thead th{border-bottom:2px solid #888;white-space:normal;vertical-align:bottom}
+td{vertical-align:top}
+.paper{color:#777;font-size:.88em;display:block}
+summary{cursor:pointer;color:#444;font-size:.9em} .why{color:#a55}
 small,li{color:#444;font-size:.9em}
 figure{margin:1.5em 0} img{max-width:100%} nav a{margin-right:.8em} .apart{font-weight:600}
 """
