@@ -69,10 +69,13 @@ def _others(group: int) -> tuple[str, ...]:
 
 
 _TEACHER: dict[str, Any] = {"soft_patterns": 0.1}
-_MIXED: dict[str, Any] = {"placement": "mixed"}
+_MIXED: dict[str, Any] = {"placement": "mixed", "placement_mix": "random=1,landmarks=1"}
 _NATURAL: dict[str, Any] = {"blend": "natural"}
+_MASKS: dict[str, Any] = {  # a third of what is worn, held or pasted
+    "categories": tuple(f"{n}=4" if n == "face_mask" else n for g in GROUPS.values() for n in g)
+}
 _REGRESSION = {"predictor": "regression"}
-_IMPROVED = {**_TEACHER, **_MIXED, **_NATURAL}
+_IMPROVED = {**_TEACHER, **_MIXED, **_MASKS}
 
 
 def _main() -> list[Experiment]:
@@ -95,7 +98,7 @@ def _main() -> list[Experiment]:
         e(
             name="improved-cut-outs",
             title="FROM, improved, with real cut-outs",
-            changes=_IMPROVED,
+            changes={**_TEACHER, **_MIXED},
             teacher="baseline",
             library="cut-outs",
             tier=1,
@@ -134,9 +137,9 @@ def _single_choices() -> list[Experiment]:
         ),
         e(
             "aug-teacher",
-            "Baseline-Aug, clean-view teacher, mixed, natural",
+            "Baseline-Aug, clean-view teacher, mixed placement, more masks",
             recipe="baseline-aug",
-            changes={**_MIXED, **_NATURAL, "clean_fraction": 1 / 3},
+            changes={**_MIXED, **_MASKS, "clean_fraction": 1 / 3},
             teacher=small,
         ),
         e(

@@ -174,7 +174,7 @@ class Plan:
             wanted = set()
         wanted = {n for n in wanted if self.data.library(EXPERIMENTS[n].library) is not None}
         if not self.data.has_groups:
-            wanted -= {n for n in wanted if "categories" in EXPERIMENTS[n].changes}
+            wanted -= {name for name in wanted if name.startswith("unseen-")}
         for name in [n for n in EXPERIMENTS if n in wanted]:
             wanted.update(self.known_as(parent) for parent in EXPERIMENTS[name].parents)
         return tuple(e for name, e in EXPERIMENTS.items() if name in wanted)
@@ -197,6 +197,8 @@ class Plan:
             return self._made[name, seed]
         experiment = EXPERIMENTS[name]
         plain = training_config(experiment, self.config.sizes, seed)
+        if not self.data.has_groups:  # own occluders have categories of their own
+            plain = dataclasses.replace(plain, categories=None)
         parents = {parent: self.run(parent, seed) for parent in experiment.parents}
         library = self.data.library(experiment.library)
         if library is None:
