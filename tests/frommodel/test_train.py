@@ -73,8 +73,9 @@ def weights(out):
 def test_a_run_leaves_weights_log_and_record(mixture, tmp_path):
     train_on, held = mixture.hold_out(0.4, 3)
     seen = []
+    chosen = config(epochs=3, batch_size=8, validate_every=2)
     report = train(
-        config(epochs=2, batch_size=8),
+        chosen,
         train_on,
         tmp_path / "run",
         validation=held,
@@ -87,6 +88,7 @@ def test_a_run_leaves_weights_log_and_record(mixture, tmp_path):
     assert len(rows) == steps
     assert all(math.isfinite(float(value)) for row in rows for value in row[2:8])
     assert report.scores is not None
+    assert [p.epoch for p in seen if p.scores is not None] == [2, 3]  # each second, and the last
     assert report.best == max(p.scores.mean for p in seen if p.scores is not None)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["config"]["model"]["k"] == 3
@@ -97,7 +99,7 @@ def test_a_run_leaves_weights_log_and_record(mixture, tmp_path):
     assert f"clean {report.scores.clean:.2%}" in card
     assert "scale 1.0:0.5:5.0" in card
     again = train(
-        config(epochs=2, batch_size=8),
+        chosen,
         train_on,
         tmp_path / "run",
         validation=held,
@@ -334,6 +336,7 @@ def test_two_ranks_take_the_step_of_one(mixture, folder, tmp_path):
         {"model": dataclasses.replace(MODEL, predictor="regression"), "box_unit": "pixel"},
         {"model": dataclasses.replace(MODEL, mask="none", predictor="none"), "pattern_weight": 0.0},
         {"channels_last": False, "balance_patterns": 0.5},
+        {"placement": "mixed", "placement_mix": "random=1,regions=2", "m1": 1.1},
         {"m2": 0.5, "m3": 0.0, "label_by": "mask", "blend": "opaque"},
     ],
 )
@@ -342,6 +345,14 @@ def test_every_option_trains(mixture, tmp_path, changes):
     report = train(config(**changes), mixture, tmp_path, options=options)
     assert report.steps == 3
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_network_is_compiled_where_asked(mixture, monkeypatch, wanted):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    stepper = Stepper(config(compile=wanted), mixture.num_identities, join_ranks("cpu"))
+    assert compiled == ([stepper.model] if wanted else [])
 
 
 def test_the_pattern_accuracy_of_a_regression_is_its_mean_overlap():

@@ -221,6 +221,12 @@ def test_mf1_with_its_lists(mf1_tree):
     (mf1_tree / "facescrub_noises.txt").write_text(f"{name(0)}_1.png\n")
     result = run("mf1", mf1_tree).results[0]
     assert (result.num_probes, result.num_gallery, result.num_trials) == (2, 19, 2)
+    own = {"probe_noises": mf1_tree / "own.txt", "distractor_noises": mf1_tree / "others.txt"}
+    own["probe_noises"].write_text(f"{name(0)}_0.png\n")
+    own["distractor_noises"].write_text("0/0@N00/0_0.jpg\n1/1@N00/1_0.jpg\n")
+    result = run("mf1", mf1_tree, **{list_: str(path) for list_, path in own.items()}).results[0]
+    assert (result.num_probes, result.num_gallery, result.num_trials) == (2, 18, 2)
+    assert [key.split("_")[-1] for key in result.keys] == ["1.png", "2.png"]
     (mf1_tree / "facescrub_noises.txt").write_text("Nobody_1.png\n")
     with pytest.raises(DataError, match="none of its 1 pictures is among"):
         run("mf1", mf1_tree)
