@@ -16,12 +16,12 @@ from occgen.engine import open_library
 from occgen.errors import DataError, InputError
 from occgen.manifest import MANIFEST
 from occgen.patterns import PatternGrid
-from occgen.preview import contact_sheet, html_page
+from occgen.preview import Tile, contact_sheet, html_page
 from occgen.reader import open_shards
 from occgen.sources import open_source
 from occgen.synthesis import occlude_face
 
-from .explain import PatternScores, explain_images, pattern_scores
+from .explain import Explanation, PatternScores, explain_images, pattern_scores
 from .explain_plots import confusion_plot, face_tiles, save_figure
 from .models import open_model
 from .network import FROM
@@ -92,42 +92,59 @@ def explain_faces(
         faces = _occluded(faces, occlude, seed)
     found = explain_images(network, [face.image for face in faces], channels=channels)
     grid = PatternGrid(network.config.k, *size)
-    known = [row for row, face in enumerate(faces) if face.box is not None]
-    boxes = np.array([faces[row].box for row in known], np.int64).reshape(-1, 4)
-    labels: list[int | None] = [None] * len(faces)
-    for row, label in zip(known, grid.label_boxes(boxes).tolist(), strict=True):
-        labels[row] = label
-    names = [face.name for face in faces]
-    drawn = [face.box if face.box and face.box[2] else None for face in faces]
-    tiles = face_tiles(found, names, drawn, labels)
-    record: dict[str, Any] = {
-        "model": model,
-        "faces": [
-            {
-                "name": name,
-                "pattern": None if found.patterns is None else int(found.patterns[row]),
-                "confidence": None if found.confidence is None else float(found.confidence[row]),
-                "box": found.boxes[row].tolist(),
-                "true_pattern": labels[row],
-            }
-            for row, name in enumerate(names)
-        ],
-    }
+    labels, scores = _against_truth(faces, found, grid)
     notes = ["cyan: the pattern predicted; yellow: the true box; beside it the mask"]
-    if known and found.patterns is not None:
-        scores = pattern_scores(found.patterns[known], grid.label_boxes(boxes), grid, boxes)
+    record: dict[str, Any] = {"model": model, "faces": _predictions(faces, found, labels)}
+    if scores is not None:
         record |= {"scored": scores.images, **_plain(scores)}
         notes.append(
             f"{scores.accuracy:.0%} of patterns right, mean IoU with the true one {scores.iou:.2f}"
         )
-    title = f"What {Path(model).name} sees"
+    drawn = [face.box if face.box and face.box[2] else None for face in faces]
+    tiles = face_tiles(found, [face.name for face in faces], drawn, labels)
+    _write_sheet(out, tiles, f"What {Path(model).name} sees", notes, columns)
+    return record
+
+
+def _against_truth(
+    faces: Sequence[_Face], found: Explanation, grid: PatternGrid
+) -> tuple[list[int | None], PatternScores | None]:
+    """Return the true pattern of each face, and how well those known were predicted."""
+    known = [row for row, face in enumerate(faces) if face.box is not None]
+    boxes = np.array([faces[row].box for row in known], np.int64).reshape(-1, 4)
+    true = grid.label_boxes(boxes)
+    labels: list[int | None] = [None] * len(faces)
+    for row, label in zip(known, true.tolist(), strict=True):
+        labels[row] = label
+    if not known or found.patterns is None:
+        return labels, None
+    return labels, pattern_scores(found.patterns[known], true, grid, boxes)
+
+
+def _predictions(
+    faces: Sequence[_Face], found: Explanation, labels: Sequence[int | None]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": face.name,
+            "pattern": None if found.patterns is None else int(found.patterns[row]),
+            "confidence": None if found.confidence is None else float(found.confidence[row]),
+            "box": found.boxes[row].tolist(),
+            "true_pattern": labels[row],
+        }
+        for row, face in enumerate(faces)
+    ]
+
+
+def _write_sheet(
+    out: Path, tiles: Sequence[Tile], title: str, notes: list[str], columns: int
+) -> None:
     if out.suffix.lower() == ".html":
         data = html_page(tiles, title, notes).encode("utf-8")
     else:
         sheet = contact_sheet(tiles, title, notes, columns=columns)
         data = encoder("png", 100)(np.ascontiguousarray(sheet))
     replacing_bytes(out, data)
-    return record
 
 
 def explain_confusion(path: Path, model: str, out: Path, limit: int | None) -> dict[str, Any]:
