@@ -1,10 +1,7 @@
 """What a model is and how it is trained: frozen, checked when made, kept in every checkpoint."""
 
-import dataclasses
-import json
-import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from occgen.config import BuildConfig
 from occgen.errors import InputError
@@ -12,6 +9,8 @@ from occgen.notation import take_categories
 from occgen.patterns import PatternGrid
 
 from .architectures import BACKBONES
+from .checks import check_choice, check_flag, check_number, check_whole
+from .json_config import JsonConfig
 
 __all__ = ["ModelConfig", "TrainConfig"]
 
@@ -22,60 +21,8 @@ _PRECISIONS = ("float32", "bfloat16", "float16")
 _MINIMUM_SIDE = 32
 
 
-class _JsonConfig:
-    """Round trip of a configuration through JSON."""
-
-    __slots__ = ()
-    _later: ClassVar[tuple[str, ...]] = ()
-    """Fields that came later: left out at their defaults, so that digests of before hold."""
-
-    def to_json(self) -> str:
-        """Return the configuration as one JSON object, keys in the order of the fields."""
-        return json.dumps(self._plain())
-
-    def _plain(self) -> dict[str, Any]:
-        values = {}
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, item.name)
-            if item.name not in self._later or value != item.default:
-                values[item.name] = value._plain() if isinstance(value, _JsonConfig) else value
-        return values
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the configuration of a JSON object that `to_json` wrote.
-
-        Raises
-        ------
-        InputError
-            For text that is no JSON object, unknown fields, or values that do not fit.
-        """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"the {cls.__name__} is not JSON ({error})") from error
-        return cls.from_dict(values)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return the configuration of a mapping from field names to plain values.
-
-        Raises
-        ------
-        InputError
-            For anything else than a mapping, unknown fields, or values that do not fit.
-        """
-        if not isinstance(values, dict):
-            raise InputError(f"a {cls.__name__} is a JSON object, got {type(values).__name__}")
-        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise InputError(f"{cls.__name__} has no field {', '.join(map(repr, unknown))}")
-        return cls(**values)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModelConfig(_JsonConfig):
+class ModelConfig(JsonConfig):
     """Which network: its parts, sizes and options.
 
     Parameters
@@ -115,20 +62,20 @@ class ModelConfig(_JsonConfig):
     published_layout: bool = False
 
     def __post_init__(self) -> None:
-        _check_choice("backbone", self.backbone, tuple(BACKBONES))
-        _check_choice("mask", self.mask, _MASKS)
-        _check_choice("predictor", self.predictor, _PREDICTORS)
-        _check_whole("height", self.height, _MINIMUM_SIDE)
-        _check_whole("width", self.width, _MINIMUM_SIDE)
-        _check_whole("embedding_size", self.embedding_size, 1)
-        _check_whole("k", self.k, 1)
+        check_choice("backbone", self.backbone, tuple(BACKBONES))
+        check_choice("mask", self.mask, _MASKS)
+        check_choice("predictor", self.predictor, _PREDICTORS)
+        check_whole("height", self.height, _MINIMUM_SIDE)
+        check_whole("width", self.width, _MINIMUM_SIDE)
+        check_whole("embedding_size", self.embedding_size, 1)
+        check_whole("k", self.k, 1)
         PatternGrid(self.k, self.height, self.width)
-        _check_number("dropout", self.dropout, 0.0, below=1.0)
+        check_number("dropout", self.dropout, 0.0, below=1.0)
         if self.pyramid_channels is not None:
-            _check_whole("pyramid_channels", self.pyramid_channels, 1)
+            check_whole("pyramid_channels", self.pyramid_channels, 1)
         if self.mask_threshold is not None:
-            _check_number("mask_threshold", self.mask_threshold, above=0.0, below=1.0)
-        _check_flag("published_layout", self.published_layout)
+            check_number("mask_threshold", self.mask_threshold, above=0.0, below=1.0)
+        check_flag("published_layout", self.published_layout)
         if self.mask == "none":
             if self.predictor != "none":
                 raise InputError(
@@ -153,7 +100,7 @@ class ModelConfig(_JsonConfig):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig(_JsonConfig):
+class TrainConfig(JsonConfig):
     """How a model is trained: data mixture, losses, schedule and arithmetic.
 
     Parameters
@@ -302,58 +249,58 @@ class TrainConfig(_JsonConfig):
         self._check_schedule()
         self._check_losses()
         self._check_data()
-        _check_choice("precision", self.precision, _PRECISIONS)
-        _check_whole("accumulate", self.accumulate, 1)
+        check_choice("precision", self.precision, _PRECISIONS)
+        check_whole("accumulate", self.accumulate, 1)
         if self.batch_size % self.accumulate:
             raise InputError(
                 f"batch_size must be a multiple of accumulate, got {self.batch_size} "
                 f"and {self.accumulate}"
             )
         if self.clip_norm is not None:
-            _check_number("clip_norm", self.clip_norm, above=0.0)
+            check_number("clip_norm", self.clip_norm, above=0.0)
         for name in ("augment", "channels_last", "compile"):
-            _check_flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
 
     def _check_schedule(self) -> None:
-        _check_whole("epochs", self.epochs, 1)
-        _check_whole("batch_size", self.batch_size, 2)
-        _check_whole("validate_every", self.validate_every, 0)
-        _check_number("learning_rate", self.learning_rate, above=0.0)
-        _check_choice("schedule", self.schedule, _SCHEDULES)
+        check_whole("epochs", self.epochs, 1)
+        check_whole("batch_size", self.batch_size, 2)
+        check_whole("validate_every", self.validate_every, 0)
+        check_number("learning_rate", self.learning_rate, above=0.0)
+        check_choice("schedule", self.schedule, _SCHEDULES)
         if not isinstance(self.milestones, list | tuple):
             raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
         object.__setattr__(self, "milestones", tuple(self.milestones))
         for milestone in self.milestones:
-            _check_whole("milestones", milestone, 1)
+            check_whole("milestones", milestone, 1)
         if any(a >= b for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
             raise InputError(f"milestones must rise, got {self.milestones}")
-        _check_number("gamma", self.gamma, above=0.0, high=1.0)
-        _check_number("warmup_epochs", self.warmup_epochs, 0.0)
-        _check_number("momentum", self.momentum, 0.0, below=1.0)
-        _check_number("weight_decay", self.weight_decay, 0.0)
-        _check_whole("seed", self.seed, 0)
+        check_number("gamma", self.gamma, above=0.0, high=1.0)
+        check_number("warmup_epochs", self.warmup_epochs, 0.0)
+        check_number("momentum", self.momentum, 0.0, below=1.0)
+        check_number("weight_decay", self.weight_decay, 0.0)
+        check_whole("seed", self.seed, 0)
 
     def _check_losses(self) -> None:
-        _check_number("s", self.s, above=0.0)
-        _check_number("m1", self.m1, above=0.0)
-        _check_number("m2", self.m2, 0.0)
-        _check_number("m3", self.m3, 0.0)
-        _check_number("pattern_weight", self.pattern_weight, 0.0)
+        check_number("s", self.s, above=0.0)
+        check_number("m1", self.m1, above=0.0)
+        check_number("m2", self.m2, 0.0)
+        check_number("m3", self.m3, 0.0)
+        check_number("pattern_weight", self.pattern_weight, 0.0)
         if self.soft_patterns is not None:
-            _check_number("soft_patterns", self.soft_patterns, above=0.0)
+            check_number("soft_patterns", self.soft_patterns, above=0.0)
             if self.label_by == "mask":
                 raise InputError("soft_patterns go with label_by 'box'")
-        _check_number("teacher_weight", self.teacher_weight, 0.0)
-        _check_choice("classifier", self.classifier, ("full", "sharded"))
-        _check_number("negative_fraction", self.negative_fraction, above=0.0, high=1.0)
+        check_number("teacher_weight", self.teacher_weight, 0.0)
+        check_choice("classifier", self.classifier, ("full", "sharded"))
+        check_number("negative_fraction", self.negative_fraction, above=0.0, high=1.0)
         if self.negative_fraction < 1 and self.classifier != "sharded":
             raise InputError("negative_fraction below 1 needs classifier 'sharded'")
 
     def _check_data(self) -> None:
-        _check_number("balance_patterns", self.balance_patterns, 0.0, high=1.0)
-        _check_number("clean_fraction", self.clean_fraction, 0.0, high=1.0)
-        _check_choice("label_by", self.label_by, ("box", "mask"))
-        _check_choice("box_unit", self.box_unit, ("fraction", "pixel"))
+        check_number("balance_patterns", self.balance_patterns, 0.0, high=1.0)
+        check_number("clean_fraction", self.clean_fraction, 0.0, high=1.0)
+        check_choice("label_by", self.label_by, ("box", "mask"))
+        check_choice("box_unit", self.box_unit, ("fraction", "pixel"))
         object.__setattr__(self, "categories", take_categories(self.categories))
         for name in ("include_occluders", "exclude_occluders"):
             value = getattr(self, name)
@@ -388,39 +335,3 @@ class TrainConfig(_JsonConfig):
             k=self.model.k,
             seed=self.seed,
         )
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise InputError(f"{name} must be true or false, got {value!r}")
-
-
-def _check_whole(name: str, value: object, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise InputError(f"{name} must be a whole number >= {low}, got {value!r}")
-
-
-def _check_number(
-    name: str,
-    value: object,
-    low: float = -math.inf,
-    *,
-    high: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    """Refuse what is no finite number in [low, high] and (above, below)."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and math.isfinite(value) and low <= value <= high and above < value < below:  # type: ignore[arg-type,operator]
-        return
-    bounds = [
-        f"{sign} {bound:g}"
-        for sign, bound in ((">=", low), ("<=", high), (">", above), ("<", below))
-        if math.isfinite(bound)
-    ]
-    raise InputError(f"{name} must be a number {' and '.join(bounds)}, got {value!r}".strip())

@@ -8,7 +8,7 @@ from occgen.config import BuildConfig
 from occgen.errors import InputError
 from occgen.notation import parse_scales, take_categories
 
-from .config import _JsonConfig
+from .json_config import JsonConfig
 
 __all__ = ["CONDITIONS", "EvalConfig"]
 
@@ -27,7 +27,7 @@ _LEAST = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EvalConfig(_JsonConfig):
+class EvalConfig(JsonConfig):
     """An evaluation: data, protocol, occlusion, figures wanted.
 
     Parameters

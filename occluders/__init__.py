@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .directory import from_directory, from_spec, open_library
-    from .library import Occluder, OccluderLibrary, bundled
+    from .library import OccluderLibrary, bundled
+    from .member import Occluder
     from .resizing import Resized
 
 _EXPORTS = {
-    "Occluder": "occluders.library",
+    "Occluder": "occluders.member",
     "OccluderLibrary": "occluders.library",
     "Resized": "occluders.resizing",
     "bundled": "occluders.library",

@@ -11,7 +11,8 @@ import numpy as np
 from .calibration import fit_sizes
 from .catalogue import CATALOGUES, Catalogue, Facts, read_catalogue, size_in_name
 from .errors import OccluderDataError, OccluderInputError
-from .library import OccluderLibrary, Record, bundled
+from .library import OccluderLibrary, bundled
+from .member import Record
 from .picture_file import load_rgba, picture_sha256
 
 __all__ = ["from_directory", "from_spec", "is_library", "open_library"]

@@ -12,7 +12,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 
-from occluders.library import CATEGORIES, OccluderLibrary, Record
+from occluders.library import CATEGORIES, OccluderLibrary
+from occluders.member import Record
 
 UInt8 = NDArray[np.uint8]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from occgen.errors import InputError
 
-from ..config import _JsonConfig
+from ..json_config import JsonConfig
 from .presets import Preset, find_preset
 from .tables import choose_tables
 
@@ -13,7 +13,7 @@ __all__ = ["PaperConfig"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PaperConfig(_JsonConfig):
+class PaperConfig(JsonConfig):
     """The question: which tables, from which data, over how many seeds.
 
     Parameters

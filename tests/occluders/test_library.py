@@ -23,7 +23,8 @@ from occluders import (
     bundled,
     from_spec,
 )
-from occluders.library import CATEGORIES, GROUPS, Record
+from occluders.library import CATEGORIES, GROUPS
+from occluders.member import Record
 from occluders.picture_file import load_rgba
 from occluders.resizing import resize
 
