@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from occgen.atomic import temporary_beside
 from occgen.errors import CheckpointError, InputError
 
 from .config import ModelConfig
@@ -269,7 +270,7 @@ def _unwrap(model: nn.Module) -> FROM:
 
 def _install(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     """Write beside the place, sync, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with open(temporary, "wb") as stream:  # of the user's own file mode, unlike save_file's
             stream.write(to_bytes(state, metadata))

@@ -163,7 +163,8 @@ class _Run:
         on_progress: Callable[[TrainProgress], None] | None,
     ) -> TrainReport:
         """Open or go on with the run, and train to its end."""
-        state = self._open(resume, record)
+        self.given = record
+        state = self._open(resume)
         self.stepper = Stepper(self.config, self.mixture.num_identities, self.ranks)
         if state is not None:
             self.stepper.restore(state["training"])
@@ -192,9 +193,6 @@ class _Run:
             )
             while self.step < last:
                 self._one_step(batches, log, on_progress, began, first, last)
-        if self.ranks.is_first and self.step >= self.steps:
-            card = model_card(self.config, self._record(record), self.scores)
-            write_whole(self.out / CARD, lambda place: place.write_text(card, encoding="utf-8"))
         return self._report(self.step - first, began)
 
     def _one_step(
@@ -280,7 +278,7 @@ class _Run:
             for part in range(self.config.accumulate):
                 yield epoch, whole[part * world + self.ranks.rank :: self.parts].tolist()
 
-    def _open(self, resume: bool, record: dict[str, Any]) -> dict[str, Any] | None:
+    def _open(self, resume: bool) -> dict[str, Any] | None:
         """Claim the folder, or return the state of the run in it."""
         path = self.out / RECORD
         if self.out.exists() and not self.out.is_dir():
@@ -302,15 +300,15 @@ class _Run:
                 self.out.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(f"{self.out} cannot be written ({error.strerror})") from error
-            write_json(path, self._record(record))
+            write_json(path, self._record())
         self.ranks.wait()
         return state
 
-    def _record(self, record: dict[str, Any]) -> dict[str, Any]:
+    def _record(self) -> dict[str, Any]:
         library = self.maker.occlusion[1].digest if self.config.occlude is not None else None
         return {
             "config": json.loads(self.config.to_json()),
-            **record,
+            **self.given,
             "licence": " ".join(dict.fromkeys(part.licence for part in self.mixture.parts)),
             "identities": self.mixture.num_identities,
             "images_per_epoch": self.per_epoch * self.config.batch_size,
@@ -363,7 +361,7 @@ class _Run:
         return notes
 
     def _save(self, log: RunLog | None) -> None:
-        """Write state and last weights; the log first, so that it is never behind the state."""
+        """Write log, last weights and card, then the state: none of them is ever behind it."""
         training = self.stepper.state()  # a gathering of all ranks
         if self.ranks.is_first:
             if log is not None:
@@ -378,8 +376,11 @@ class _Run:
                 "skipped": self.skipped.reasons,
                 "training": training,
             }
-            write_state(self.out / STATE, state)
             save(self.stepper.model, self.out / LAST, notes=self._notes(self.scores))
+            if self.step >= self.steps:
+                card = model_card(self.config, self._record(), self.scores)
+                write_whole(self.out / CARD, lambda place: place.write_text(card, encoding="utf-8"))
+            write_state(self.out / STATE, state)
         self.ranks.wait()
 
     def _report(self, steps: int, began: float, already_complete: bool = False) -> TrainReport:

@@ -21,6 +21,7 @@ __all__ = [
     "replacing_bytes",
     "sync_folder",
     "temporary_beside",
+    "tidy_output",
 ]
 
 SCRATCH_PREFIX = ".tmp-"
@@ -185,6 +186,18 @@ def _fresh_scratch(folder: Path) -> Path:
 def _remove_scratch(folder: Path) -> None:
     for entry in folder.glob(f"{SCRATCH_PREFIX}*"):
         shutil.rmtree(entry, ignore_errors=True)
+
+
+def tidy_output(folder: Path) -> None:
+    """Remove what a run that died after its last file left in a finished output.
+
+    Nothing is done where another run writes there, or where this one may not.
+    """
+    if is_remote(folder):
+        return  # a lease alone, which the next writer takes over
+    if (folder / _LOCK).exists() or any(folder.glob(f"{SCRATCH_PREFIX}*")):
+        with contextlib.suppress(InputError, ShardError), locked_output(folder):
+            pass
 
 
 def temporary_beside(path: Path) -> Path:

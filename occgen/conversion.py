@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
+from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder, tidy_output
 from .card import with_card
 from .columns import Columns, content_digest
 from .config import FORMATS, BuildConfig
@@ -27,7 +27,7 @@ from .manifest import (
     manifest_bytes,
     read_manifest,
 )
-from .pool import run_tasks
+from .pool import run_tasks, until_kept_alive
 from .sources import guess_dataset
 from .storage import check_reachable, set_path, storage_errors
 
@@ -160,10 +160,14 @@ class _SetConversion:
         check_reachable(self.out)
         finished = self._finished_before()
         if finished is not None:
+            tidy_output(self.out)
             return BuildReport(out=self.out, manifest=finished, already_complete=True)
         with locked_output(self.out) as scratch:
             self._claim()
-            done = list(self._shards(scratch, on_progress))
+            done = until_kept_alive(
+                lambda: self._shards(scratch, on_progress),
+                lambda: len(self.format.indices(self.out)),
+            )
             manifest = self._manifest(done, self._files(scratch, len(done)))
             manifest = with_card(self.out, manifest, scratch)
             install_bytes(self.out / MANIFEST, manifest_bytes(manifest), scratch)
@@ -209,9 +213,7 @@ class _SetConversion:
             if name != self.config.format or said != self.identity or beyond:
                 raise InputError(f"{self.out} holds another set; use --overwrite")
 
-    def _shards(
-        self, scratch: Path, on_progress: Callable[[Progress], None] | None
-    ) -> Iterator[_Done]:
+    def _shards(self, scratch: Path, on_progress: Callable[[Progress], None] | None) -> list[_Done]:
         order = _Order(
             path=str(self.path),
             source_format=self.source_format,
@@ -240,7 +242,7 @@ class _SetConversion:
                         elapsed_s=time.monotonic() - began,
                     )
                 )
-        yield from sorted(done, key=lambda shard: shard.task.number)
+        return sorted(done, key=lambda shard: shard.task.number)
 
     def _files(self, scratch: Path, count: int) -> list[str]:
         """Take further files along; return the names of those to check-sum."""

@@ -1,5 +1,6 @@
 """align_folder(): a folder of photographs to aligned crops, in parallel and resumable."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -16,14 +17,20 @@ from typing import Any
 
 from .align import align_face, cut_crop
 from .align_config import AlignConfig
-from .atomic import SCRATCH_PREFIX, cannot_be_written, install_bytes, locked_output, make_folder
+from .atomic import (
+    cannot_be_written,
+    install_bytes,
+    locked_output,
+    make_folder,
+    tidy_output,
+)
 from .codec import decode_image, encoder
 from .detectors import Detector, open_detector
 from .errors import DataError, InputError, ShardError
 from .formats.folder import safe_path
 from .landmark_files import KnownLandmarks, read_landmark_file
 from .manifest import canonical, installed_versions
-from .pool import run_tasks
+from .pool import run_tasks, until_kept_alive
 from .sources import FolderSource
 
 __all__ = ["AlignReport", "align_folder"]
@@ -108,19 +115,25 @@ def align_folder(
     fingerprint = hashlib.sha256("\n".join(keys).encode("utf-8", "surrogateescape")).hexdigest()
     finished = _finished(out, identity, fingerprint, overwrite=config.overwrite)
     if finished is not None:
+        _tidy(out)
         return _report(out, finished, already_complete=True)
     with locked_output(out) as scratch:
-        _claim(out, identity, overwrite=config.overwrite)
+        _claim(out, identity, scratch, overwrite=config.overwrite)
         order = _Order(config=config, identity=identity, scratch=str(scratch))
-        tasks = (
+        tasks = [
             _Task(index=index, keys=tuple(keys[start : start + _A_PART]))
             for index, start in enumerate(range(0, len(keys), _A_PART))
-        )
-        done = reused = 0
-        for count, stood in run_tasks(_align_part, config, order, tasks):
-            done, reused = done + count, reused + count * stood
-            if on_progress is not None:
-                on_progress(done, len(keys))
+        ]
+
+        def attempt() -> int:
+            done = reused = 0
+            for count, stood in run_tasks(_align_part, config, order, tasks):
+                done, reused = done + count, reused + count * stood
+                if on_progress is not None:
+                    on_progress(done, len(keys))
+            return reused
+
+        reused = until_kept_alive(attempt, lambda: len(list((out / _PARTS).glob("part-*"))))
         record = _finish(config, identity, fingerprint, len(keys), scratch)
     return _report(out, record, reused=reused, elapsed_s=time.monotonic() - began)
 
@@ -178,30 +191,44 @@ def _finished(
     raise InputError(f"{out} {problem}; use --overwrite or another output")
 
 
-def _claim(out: Path, identity: str, *, overwrite: bool) -> None:
-    """Make the output this alignment's: take over, clear, or refuse what stands there."""
-    mark = out / _PARTS / "config.json"
+def _tidy(out: Path) -> None:
+    """Remove what a run that died after its last file left."""
+    if (out / _PARTS).exists():
+        with contextlib.suppress(InputError, ShardError), locked_output(out):
+            shutil.rmtree(out / _PARTS, ignore_errors=True)
+    tidy_output(out)
+
+
+def _claim(out: Path, identity: str, scratch: Path, *, overwrite: bool) -> None:
+    """Make the output this alignment's: take over, clear, or refuse what stands there.
+
+    The folder of parts is there before anything is cleared, and its mark comes last: killed in
+    between, the next run sees whose the rest is.
+    """
+    parts = out / _PARTS
+    mark = parts / "config.json"
     if mark.is_file() and mark.read_text(encoding="utf-8") == identity and not overwrite:
         return
-    for entry in sorted(out.iterdir()):
-        if entry.name == ".lock" or entry.name.startswith(SCRATCH_PREFIX):
-            continue
+    kept = (".lock", scratch.name)
+    others = [entry for entry in sorted(out.iterdir()) if entry.name not in kept]
+    for entry in others:
+        if entry == parts and not mark.exists() and len(others) == 1:
+            continue  # it was killed before its mark was made
         if not overwrite:
             raise InputError(
                 f"{out} holds {entry.name}, which this alignment did not make; "
                 "use --overwrite or another output"
             )
-        if not (out / _PARTS).is_dir() and not (out / _REPORT).is_file():
+        if not parts.is_dir() and not (out / _REPORT).is_file():
             raise InputError(f"{out} holds {entry.name}, which no alignment made; name another")
-    for entry in sorted(out.iterdir()):
-        if entry.name == ".lock" or entry.name.startswith(SCRATCH_PREFIX):
-            continue
+    make_folder(parts)
+    (out / _REPORT).unlink(missing_ok=True)
+    for entry in [*parts.iterdir(), *(entry for entry in others if entry != parts)]:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
-            entry.unlink()
-    make_folder(mark.parent)
-    mark.write_text(identity, encoding="utf-8")
+            entry.unlink(missing_ok=True)
+    install_bytes(mark, identity.encode("utf-8"), scratch)
 
 
 def _align_part(order: _Order, task: _Task) -> tuple[int, bool]:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 from occluders import OccluderLibrary, open_library
 
-from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder
+from .atomic import SCRATCH_PREFIX, install_bytes, locked_output, sync_folder, tidy_output
 from .card import with_card
 from .config import FORMATS, BuildConfig
 from .errors import DataError, InputError, ShardError
@@ -27,7 +26,7 @@ from .manifest import (
     manifest_bytes,
     read_manifest,
 )
-from .pool import WorkersLostError, run_tasks
+from .pool import run_tasks, until_kept_alive
 from .sources import ListedSource, Source, configured_source
 from .storage import check_reachable, is_remote, storage_errors
 from .summary import Totals, manifest_record
@@ -41,9 +40,6 @@ __all__ = [
     "build",
     "open_library",
 ]
-
-_log = logging.getLogger(__name__)
-_ATTEMPTS = 3  # so often workers may be lost before one more shard is made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +130,7 @@ def build(
     with storage_errors(config.out_path):
         finished = job.finished_before()
         if finished is not None:
+            tidy_output(config.out_path)
             return BuildReport(out=config.out_path, manifest=finished, already_complete=True)
         with locked_output(config.out_path) as scratch:
             job.claim()
@@ -263,21 +260,12 @@ class _Build:
         """Make the shards and the manifest; return it, and how many shards stood already."""
         height, width = size = picture_size(self.config, self.source)
         order = work_order(self.config, self.library, size, scratch=scratch, recipe=self.recipe)
-        vain, standing = 0, -1
-        while True:
+
+        def attempt() -> tuple[Plan, Totals]:
             plan = Plan(self.source, self.config)
-            try:
-                totals = self._gather(order, plan, on_progress)
-                break
-            except WorkersLostError as error:
-                before, standing = standing, len(self.format.indices(self.out))
-                vain = 1 if standing > before else vain + 1
-                if vain == _ATTEMPTS:
-                    raise ShardError(
-                        "workers are killed again and again (out of memory?); what was "
-                        "complete is kept: run the same command with fewer --jobs"
-                    ) from error
-                _log.warning("a worker was lost (%s); its shard is made again", error)
+            return plan, self._gather(order, plan, on_progress)
+
+        plan, totals = until_kept_alive(attempt, lambda: len(self.format.indices(self.out)))
         self._check_none_beyond(len(totals))
         skipped = totals.skipped()
         self._write_skipped(skipped, scratch)

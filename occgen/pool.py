@@ -1,5 +1,6 @@
 """Worker processes: one function called on each of many tasks, as a stream."""
 
+import logging
 import os
 import threading
 import time
@@ -10,13 +11,18 @@ from typing import Protocol, TypeVar
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-__all__ = ["Workers", "WorkersLostError", "run_tasks"]
+from .errors import ShardError
+
+__all__ = ["Workers", "WorkersLostError", "run_tasks", "until_kept_alive"]
+
+_log = logging.getLogger(__name__)
 
 _Order = TypeVar("_Order")
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 _LOOK_EVERY_S = 0.5
+_ATTEMPTS = 3  # so often workers may be lost before one more task is done
 
 
 class WorkersLostError(Exception):
@@ -89,6 +95,36 @@ def run_tasks(
         yield from pool(delayed(_make_for)(parent, folder, make, order, task) for task in tasks)
     except TerminatedWorkerError as error:
         raise WorkersLostError(str(error)) from error
+
+
+def until_kept_alive(attempt: Callable[[], _Result], standing: Callable[[], int]) -> _Result:
+    """Return what an attempt at all tasks gives; one that loses workers is made again.
+
+    Parameters
+    ----------
+    attempt : callable
+        Runs the tasks, and takes over what earlier attempts have done.
+    standing : callable
+        Says how many tasks are done: as long as there are more each time, it goes on.
+
+    Raises
+    ------
+    ShardError
+        When workers are killed again and again and nothing more is done.
+    """
+    vain, stood = 0, -1
+    while True:
+        try:
+            return attempt()
+        except WorkersLostError as error:
+            before, stood = stood, standing()
+            vain = 1 if stood > before else vain + 1
+            if vain == _ATTEMPTS:
+                raise ShardError(
+                    "workers are killed again and again (out of memory?); what was "
+                    "complete is kept: run the same command with fewer --jobs"
+                ) from error
+            _log.warning("a worker was lost (%s); what it had begun is made again", error)
 
 
 def _make_for(

@@ -208,7 +208,7 @@ def test_a_killed_worker_is_replaced(root: Path, tmp_path: Path, digests: dict[s
         stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 0, stderr
     assert "a worker was lost" in stderr
-    assert "its shard is made again" in stderr
+    assert "what it had begun is made again" in stderr
     assert digests["hdf5"] in stdout
 
 
