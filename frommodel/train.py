@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from occgen import __version__
+from occgen.atomic import locked_output
 from occgen.errors import CheckpointError, InputError
 
 from .card import model_card
@@ -96,6 +97,8 @@ def train(
     CheckpointError
         When files cannot be read or written, or the loss is no number any more: the state before
         that step is saved.
+    ShardError
+        When another process trains there.
     DataError
         When more than one picture in a hundred cannot be used.
 
@@ -162,8 +165,12 @@ class _Run:
         record: dict[str, Any],
         on_progress: Callable[[TrainProgress], None] | None,
     ) -> TrainReport:
-        """Open or go on with the run, and train to its end."""
+        """Open or go on with the run, and train to its end; no other process writes meanwhile."""
         self.given = record
+        with locked_output(self.out) if self.ranks.is_first else contextlib.nullcontext():
+            return self._go(resume, on_progress)
+
+    def _go(self, resume: bool, on_progress: Callable[[TrainProgress], None] | None) -> TrainReport:
         state = self._open(resume)
         self.stepper = Stepper(self.config, self.mixture.num_identities, self.ranks)
         if state is not None:

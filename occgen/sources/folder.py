@@ -1,6 +1,7 @@
 """One folder an identity; pictures directly in the root have none."""
 
 import os
+import stat
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ _BESIDE = (  # files that lie beside pictures and were never meant as one
     *(".hdf5", ".zip", ".tar", ".gz", ".py"),
 )
 _MOST_AT_ONCE = 1 << 18
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody fills holds nobody up
 _PAIRS = ("pairs.csv", "pairs.txt")
 
 
@@ -97,8 +99,11 @@ class FolderSource:
     def read(self, key: str) -> bytes:
         """Return a picture's encoded bytes."""
         try:
-            handle = os.open(f"{self._prefix}{key}", os.O_RDONLY | os.O_CLOEXEC)
-            try:  # most pictures fit one read; a file object takes half as long again
+            handle = os.open(f"{self._prefix}{key}", _READING)
+            try:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise DataError("is a pipe or device, no file")
+                # most pictures fit one read; a file object takes half as long again
                 parts = [os.read(handle, _MOST_AT_ONCE)]
                 while more := os.read(handle, _MOST_AT_ONCE):
                     parts.append(more)

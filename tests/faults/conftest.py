@@ -1,91 +1,35 @@
-"""Commands run to be killed: what a run is, when it ends, and what must stand afterwards.
+"""Commands that are killed, starved of disk and disturbed, and what must stand afterwards.
 
-The short form runs with every other test. The long form takes most of an hour on a busy core:
+The short form runs with every other test. The long form takes minutes of processor time a command:
 
     pytest -m long tests/faults
 
 `OCCGEN_FAULT_SEED` (default 9) draws other moments; `OCCGEN_FAULT_SECONDS` ends each test after so
 long, with the trials it has had; `OCCGEN_FAULT_LOG` names a file that gets one line of JSON a test.
-Each test prints its counts at the end of the run.
+Each test prints its counts at the end of the run; `docs/reliability.md` has those of a long one.
 """
 
+import csv
 import hashlib
+import io
 import json
 import os
-import subprocess
-import sys
-import time
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
-SEED = int(os.environ.get("OCCGEN_FAULT_SEED", "9"))
-LIMIT_S = float(os.environ.get("OCCGEN_FAULT_SECONDS", "inf"))
+from occgen import BuildConfig, build
+
+from .trials import SEED, Case, Nursery
+
+OCCGEN = "occgen_cli.main:main"
 _COUNTS = pytest.StashKey[list[dict[str, Any]]]()
-
-
-class Ended(NamedTuple):
-    """How a run ended."""
-
-    status: int
-    """Exit code, or minus the signal that ended it."""
-    seconds: float
-    cpu_s: float
-    """Of its own processor time, workers left out."""
-    acts: int | None
-    """On files, as `nursery.py` counts them; None where it was killed."""
-    said: str
-
-
-class Nursery:
-    """Runs commands in processes that begin with everything imported."""
-
-    def __init__(self, folder: Path, *modules: str) -> None:
-        self._log = folder / "said"
-        here = Path(__file__).parent
-        self._process = subprocess.Popen(
-            [sys.executable, str(here / "nursery.py"), *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        assert self._answer() == "ready"
-
-    def run(self, program: str, arguments: list[object], **how: Any) -> Ended:
-        """Run a program; `how` says when it is killed or begins to fail."""
-        self._log.unlink(missing_ok=True)
-        order = {"program": program, "args": [str(a) for a in arguments], "log": str(self._log)}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order | how) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._answer())
-        said = self._log.read_text(errors="replace") if self._log.exists() else ""
-        return Ended(**answer, said=said)
-
-    def close(self) -> None:
-        """End it; it has no children left."""
-        self._process.communicate()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-
-@pytest.fixture(scope="session")
-def make_case() -> type["Case"]:
-    """Makes a case."""
-    return Case
-
-
-@pytest.fixture(scope="session")
-def kill() -> Callable[..., "Kills"]:
-    """Function that kills a case again and again."""
-    return kill_again_and_again
 
 
 @pytest.fixture(scope="session")
@@ -105,143 +49,191 @@ def train_nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]
     made.close()
 
 
-def tree(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+@pytest.fixture(scope="session")
+def faces(
+    tmp_path_factory: pytest.TempPathFactory,
+    draw_picture: Callable[..., Any],
+    encode_picture: Callable[..., bytes],
+) -> Path:
+    """Ten identities with four small pictures each."""
+    root = tmp_path_factory.mktemp("faces")
+    for number in range(40):
+        path = root / f"p{number // 4:02d}" / f"{number % 4}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode_picture(draw_picture(number, 56, 48)))
+    return root
 
 
-def is_hidden(name: str) -> bool:
-    """Whether a name is one a run writes to before it has the final one."""
-    return any(part.startswith(".") for part in name.split("/"))
+@pytest.fixture(scope="session")
+def made(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The set that is converted and labelled."""
+    out = tmp_path_factory.mktemp("made") / "set"
+    config = BuildConfig(
+        dataset="folder",
+        root=str(faces),
+        out=str(out),
+        scale=2.0,
+        categories=("cup",),
+        shard_size=5,
+        jobs=1,
+    )
+    return build(config).out
 
 
-@dataclass
-class Case:
-    """A command, run again and again with the same arguments until it is done."""
-
-    name: str
-    nursery: Nursery
-    program: str
-    arguments: Callable[[Path], list[object]]
-    prepare: Callable[[Path], object] = lambda out: None
-    """Puts there what the command finds."""
-    also: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of files that stand for a while and are gone in the end, by name."""
-    result: Callable[[Path], dict[str, Any]] = tree
-    """What must be equal in the end, by name."""
-    wrong_file: Callable[[Path], str | None] | None = None
-    """What is wrong with a file under a final name; None where its bytes must be known."""
-    whole: dict[str, Any] = field(default_factory=dict)
-    moments: tuple[str, str] = ("kill_after_cpu_s", "kill_at_act")
-    """By which it is killed; with workers the time that counts is not its own."""
-    seconds: float = 0.0
-    cpu_s: float = 0.0
-    acts: int = 0
-
-    def run(self, out: Path, **how: Any) -> Ended:
-        """Run it once."""
-        return self.nursery.run(self.program, self.arguments(out), **how)
-
-    def measure(self, out: Path) -> None:
-        """Run it whole, twice: the second time tells how long it takes with all imported."""
-        for _ in range(2):
-            _clear(out)
-            out.mkdir(parents=True)
-            self.prepare(out)
-            self.also |= tree(out)
-            ended = self.run(out)
-            assert ended.status == 0, ended.said
-            assert ended.acts
-            self.whole = self.result(out)
-            self.seconds, self.cpu_s, self.acts = ended.seconds, ended.cpu_s, ended.acts
-
-    def moment(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Draw when a run is killed: anywhere in it, from its start to its last act."""
-        name = self.moments[int(rng.integers(2))]
-        if name == "kill_at_act":
-            return {name: int(rng.integers(1, self.acts + 1))}
-        return {name: rng.uniform(0, self.cpu_s if name == "kill_after_cpu_s" else self.seconds)}
-
-    def standing(self, out: Path) -> str | None:
-        """Return what is wrong with the files under final names while it is undone, or None."""
-        for name, digest in tree(out).items():
-            if is_hidden(name):
-                continue
-            if self.wrong_file is not None:
-                wrong = self.wrong_file(out / name)
-            else:
-                is_known = digest in (self.whole.get(name), self.also.get(name))
-                wrong = None if is_known else "other bytes than before or after"
-            if wrong:
-                return f"{name} is half-written: {wrong}"
-        return None
-
-    def loss(self, out: Path) -> str | None:
-        """Run it to its end; return what is lost or left over, or None."""
-        ended = self.run(out)
-        if ended.status:
-            return f"it ends with {ended.status}: {ended.said[-400:]}"
-        found = self.result(out)
-        if found != self.whole:
-            names = sorted(n for n in found | self.whole if found.get(n) != self.whole.get(n))
-            return f"other than without an interruption: {', '.join(names[:6])}"
-        return None
+@pytest.fixture(scope="session")
+def passing(made: Path) -> dict[str, str]:
+    """SHA-256 of the pictures of each shard, as they stand until `train.rec` holds them."""
+    digests = {}
+    for number, path in enumerate(sorted(made.glob("shard-*.h5"))):
+        with h5py.File(path) as file:
+            data = file["image/data"][:].tobytes()
+        digests[f"parts/shard-{number:05d}.pictures"] = hashlib.sha256(data).hexdigest()
+    return digests
 
 
-@dataclass
-class Kills:
-    """What became of the trials of one case."""
+@pytest.fixture
+def build_case(faces: Path, passing: dict[str, str], nursery: Nursery) -> Callable[..., Case]:
+    """Function that gives the build of a format by a number of workers."""
 
-    by_clock: int = 0
-    by_act: int = 0
-    chains: int = 0
-    losses: list[str] = field(default_factory=list)
+    def case(form: str = "hdf5", jobs: int = 1) -> Case:
+        def arguments(out: Path) -> list[object]:
+            where = ["--root", faces, "--out", out, "--format", form, "--jobs", jobs]
+            how = ["--scale", "2.0", "--categories", "cup", "--shard-size", 5 if jobs == 1 else 2]
+            return ["build", "--dataset", "folder", *where, *how]
 
+        more = {} if jobs == 1 else {"moments": ("kill_after_s", "kill_at_act")}
+        name = f"build --format {form} --jobs {jobs}"
+        return Case(name, nursery, OCCGEN, arguments, also=dict(passing), **more)
 
-def kill_again_and_again(case: Case, folder: Path, wanted: int, seed: int = SEED) -> Kills:
-    """Kill a command's process group at random moments until `wanted` kills have hit.
-
-    A chain is one output: the command is killed, run again on what is left, killed in that run
-    too, up to five times, and then run to its end. Kills that come after the end do not count.
-    """
-    rng = np.random.default_rng([seed, *case.name.encode()])
-    case.measure(folder / "whole")
-    kills, ends = Kills(), time.monotonic() + LIMIT_S
-    out = folder / "killed" / "out"
-    while kills.by_clock + kills.by_act < wanted and len(kills.losses) < 5:
-        if kills.chains and time.monotonic() > ends:
-            break
-        _clear(out)
-        out.mkdir(parents=True)
-        case.prepare(out)
-        kills.chains += 1
-        moments, wrong = [], None
-        for _ in range(int(rng.integers(1, 6))):
-            how = case.moment(rng)
-            ended = case.run(out, **how)
-            if ended.status == 0:
-                break
-            moments.append(how)
-            if ended.status != -9:
-                wrong = f"it ends with {ended.status}: {ended.said[-400:]}"
-                break
-            kills.by_clock += "kill_at_act" not in how
-            kills.by_act += "kill_at_act" in how
-            wrong = case.standing(out)
-            if wrong or kills.by_clock + kills.by_act == wanted:
-                break
-        wrong = wrong or case.loss(out)
-        if wrong:
-            kills.losses.append(f"{wrong} after {moments}")
-    return kills
+    return case
 
 
-def _clear(out: Path) -> None:
-    subprocess.run(["rm", "-rf", str(out)], check=True)
+@pytest.fixture
+def convert_case(made: Path, passing: dict[str, str], nursery: Nursery) -> Callable[..., Case]:
+    """Function that gives the conversion into a format."""
+
+    def case(form: str, jobs: int = 1) -> Case:
+        def arguments(out: Path) -> list[object]:
+            return ["convert", made, out, "--format", form, "--jobs", jobs]
+
+        return Case(f"convert --format {form}", nursery, OCCGEN, arguments, also=dict(passing))
+
+    return case
+
+
+@pytest.fixture
+def label_case(made: Path, nursery: Nursery) -> Case:
+    """Labels of another K for a set."""
+
+    def prepare(out: Path) -> None:
+        shutil.copytree(made, out, dirs_exist_ok=True)
+
+    def arguments(out: Path) -> list[object]:
+        return ["label-patterns", out, "--k", 6]
+
+    return Case("label-patterns on shards", nursery, OCCGEN, arguments, prepare)
+
+
+@pytest.fixture
+def csv_case(nursery: Nursery, tmp_path: Path) -> Case:
+    """Labels of a CSV, over an older file."""
+    rows = np.random.default_rng(1).integers(0, 48, (30_000, 4))
+    rows[:, 2:] += 49  # right of and below the first two
+    table = tmp_path / "boxes.csv"
+    np.savetxt(table, rows, "%d", ",", header="x0,y0,x1,y1", comments="")
+
+    def prepare(out: Path) -> None:
+        (out / "labels.csv").write_text("an older one")
+
+    def arguments(out: Path) -> list[object]:
+        return ["label-patterns", table, "--k", 5, "--out", out / "labels.csv"]
+
+    return Case("label-patterns on a CSV", nursery, OCCGEN, arguments, prepare)
+
+
+@pytest.fixture
+def align_case(
+    nursery: Nursery,
+    tmp_path: Path,
+    draw_picture: Callable[..., Any],
+    encode_picture: Callable[..., bytes],
+) -> Callable[..., Case]:
+    """Function that gives an alignment of 300 pictures, which are three parts, one of them bad."""
+    photos = tmp_path / "photos"
+    pictures = [encode_picture(draw_picture(number, 60, 60)) for number in range(5)]
+    lines = []
+    for number in range(300):
+        path = photos / f"p{number // 10:02d}" / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no picture" if number == 140 else pictures[number % 5])
+        lines.append(f"{path.relative_to(photos)} 20 20 40 20 30 30 22 42 38 42")
+    (photos / "points.txt").write_text("\n".join(lines))
+    (photos / "pairs.csv").write_text("image_a,image_b,same\np00/1.jpg,p00/2.jpg,1\n")
+
+    def case(jobs: int = 1) -> Case:
+        def arguments(out: Path) -> list[object]:
+            return ["align", photos, out, "--landmarks", photos / "points.txt", "--jobs", jobs]
+
+        return Case("align", nursery, OCCGEN, arguments)
+
+    return case
+
+
+@pytest.fixture
+def train_case(
+    train_nursery: Nursery,
+    tmp_path: Path,
+    draw_picture: Callable[..., Any],
+    encode_picture: Callable[..., bytes],
+) -> Case:
+    """A training run of four steps, with its state saved after each."""
+    faces = tmp_path / "small"
+    for number in range(48):
+        path = faces / f"p{number // 6}" / f"{number % 6}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_picture(draw_picture(number, 32, 32), "PNG"))
+
+    def arguments(out: Path) -> list[object]:
+        return [faces, out]
+
+    return Case(
+        *("from-train", train_nursery, "small_run:main", arguments),
+        result=_run_result,
+        wrong_file=_wrong_in_run,
+    )
+
+
+def _run_result(out: Path) -> dict[str, Any]:
+    """Return the curve of a run, its weights, and the names of its files."""
+    rows = list(csv.DictReader(io.StringIO((out / "log.csv").read_text())))
+    for row in rows:
+        row.pop("images_per_s")
+    found: dict[str, Any] = {path.name: "" for path in out.iterdir()}
+    for name in ("best.safetensors", "last.safetensors"):
+        head, tensors = _weights_of(out / name)
+        found[name] = [head, hashlib.sha256(tensors).hexdigest()]
+    return found | {"card.md": (out / "card.md").read_text(), "the loss curve": rows}
+
+
+def _weights_of(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the head of a file of weights, whose entries come in no fixed order, and the rest."""
+    data = path.read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:begin]), data[begin:]
+
+
+def _wrong_in_run(path: Path) -> str | None:
+    """Return what is wrong with a file of a run that was killed."""
+    if path.suffix == ".pt":
+        with zipfile.ZipFile(path) as file:
+            return file.testzip()
+    if path.suffix == ".safetensors":
+        head, tensors = _weights_of(path)
+        ends = [entry["data_offsets"][1] for key, entry in head.items() if key != "__metadata__"]
+        return None if max(ends) == len(tensors) else "its tensors are cut short"
+    if path.suffix == ".json":
+        json.loads(path.read_bytes())
+    return None
 
 
 @pytest.fixture

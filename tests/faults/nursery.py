@@ -19,6 +19,7 @@ import sys
 import time
 
 _ACTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "fsync")
+_NEED_ROOM = ("open", "os.rename", "os.mkdir", "fsync")
 
 
 class _Watch:
@@ -47,7 +48,7 @@ class _Watch:
         self.count += 1
         if self.count == self.kill_at:
             os.kill(0, signal.SIGKILL)
-        if self.fail_at is not None and self.count >= self.fail_at and event in ("open", "fsync"):
+        if self.fail_at is not None and self.count >= self.fail_at and event in _NEED_ROOM:
             raise OSError(self.error, os.strerror(self.error))
 
 
@@ -79,6 +80,21 @@ def _end(pid):
         os.killpg(pid, signal.SIGKILL)
 
 
+def _workers(pid):
+    """Return the worker processes of a run: its children, but not joblib's tracker."""
+    found = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found += map(int, file.read().split())
+    workers = []
+    for child in found:
+        with contextlib.suppress(OSError), open(f"/proc/{child}/cmdline", "rb") as file:
+            if b"--process-name" in file.read():
+                workers.append(child)
+    return workers
+
+
 def _run(order):
     reading, writing = os.pipe()
     began = time.monotonic()
@@ -94,11 +110,18 @@ def _run(order):
     os.close(writing)
     ends = began + order.get("kill_after_s", order.get("at_most_s", 600))
     ends_cpu_s = order.get("kill_after_cpu_s", 1e9)
+    lose_after_s, first_seen, lost = order.get("lose_worker_after_s"), None, False
     clock = (~pid << 3) | 2  # Linux: of the processor time of a process
     while True:
         found, status, used = os.wait4(pid, os.WNOHANG)
         if found:
             break
+        if lose_after_s is not None and not lost:
+            workers = _workers(pid)
+            first_seen = first_seen or (time.monotonic() if workers else None)
+            if workers and time.monotonic() - first_seen >= lose_after_s:
+                os.kill(workers[0], signal.SIGKILL)
+                lost = True
         left = min(ends - time.monotonic(), ends_cpu_s - time.clock_gettime(clock))
         if left <= 0:
             _end(pid)
@@ -114,7 +137,13 @@ def _run(order):
     for name in told.pop("modules"):  # the next child has them from its start
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    return {"status": os.waitstatus_to_exitcode(status), "seconds": seconds, "cpu_s": cpu_s, **told}
+    return {
+        "status": os.waitstatus_to_exitcode(status),
+        "seconds": seconds,
+        "cpu_s": cpu_s,
+        "lost": lost,
+        **told,
+    }
 
 
 def main():

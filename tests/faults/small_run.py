@@ -1,9 +1,12 @@
 """`main` of a training run on pictures of 32x32, which no size of `from-train` is small enough for.
 
-It is what `from-train --resume` does after it has read its options.
+It is what `from-train --resume` does after it has read its options, errors in one line included.
 """
 
 from pathlib import Path
+
+import click
+from occgen_cli.boundary import command
 
 from frommodel.config import ModelConfig
 from frommodel.faces import open_faces
@@ -12,8 +15,11 @@ from frommodel.recipes import recipe
 from frommodel.train import RunOptions, train
 
 
-def main(arguments):
-    faces, out = map(Path, arguments)
+@command("small-run", "small-run FACES OUT")
+@click.argument("faces", type=Path)
+@click.argument("out", type=Path)
+def main(faces, out):
+    """Train four steps."""
     model = ModelConfig(
         backbone="ir10_small", k=3, height=32, width=32, embedding_size=16, dropout=0.3
     )
