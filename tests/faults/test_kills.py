@@ -7,7 +7,7 @@ import pytest
 
 from occgen.config import FORMATS
 
-from .trials import Case, kill_again_and_again
+from .trials import Case, kill_again_and_again, kill_at_each
 
 SHORT, LONG = 3, 200
 kills_of = pytest.mark.parametrize(
@@ -70,3 +70,12 @@ def test_align(wanted, align_case, tmp_path, count):
 @kills_of
 def test_from_train(wanted, train_case, tmp_path, count):
     check(train_case, tmp_path, wanted, count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["build", "align", "train"])
+def test_a_kill_at_each_of_the_last_acts(kind, tmp_path, request):
+    """Where a file under a final name comes after what says that all is done."""
+    made = request.getfixturevalue(f"{kind}_case")
+    case = made if kind == "train" else made()
+    assert not kill_at_each(case, tmp_path, first=4 if kind == "align" else 0, last=6)

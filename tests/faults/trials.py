@@ -210,6 +210,22 @@ def kill_again_and_again(case: Case, folder: Path, wanted: int, seed: int = SEED
     return kills
 
 
+def kill_at_each(case: Case, folder: Path, first: int, last: int) -> list[str]:
+    """Kill a command before each of its first and last acts; return what was lost."""
+    case.measure(folder / "whole")
+    losses = []
+    acts = [*range(1, first + 1), *range(case.acts - last + 1, case.acts + 1)]
+    for act in acts:
+        out = folder / f"killed-{act}"
+        out.mkdir()
+        case.prepare(out)
+        assert case.run(out, kill_at_act=act).status == -9
+        wrong = case.standing(out) or case.loss(out)
+        if wrong:
+            losses.append(f"{wrong} when killed at act {act} of {case.acts}")
+    return losses
+
+
 @dataclass
 class Starved:
     """What became of runs whose writes began to fail."""

@@ -182,6 +182,26 @@ def test_jobs_and_interruption_change_nothing(photos: Path, tmp_path: Path) -> N
     )
 
 
+def test_a_run_killed_while_it_cleared_or_left_can_go_on(photos: Path, tmp_path: Path) -> None:
+    out, whole = tmp_path / "crops", tmp_path / "whole"
+    common: dict[str, Any] = {"src": str(photos), "landmarks": str(photos / "points.txt")}
+    digest = align_folder(AlignConfig(**common, out=str(whole))).digest
+    (out / ".align").mkdir(parents=True)  # killed before its mark was made
+    assert align_folder(AlignConfig(**common, out=str(out))).digest == digest
+    shutil.copytree(out, out / ".align")  # killed after its report
+    (out / ".lock").write_text("1")
+    (out / ".tmp-dead").mkdir()
+    assert align_folder(AlignConfig(**common, out=str(out))).already_complete
+    assert sorted(os.listdir(out)) == sorted(os.listdir(whole))
+    narrow = AlignConfig(**common, out=str(out), size="112x96", overwrite=True)
+    (out / ".align").mkdir()  # killed while it cleared for another configuration
+    (out / "align.json").unlink()
+    with pytest.raises(InputError, match="--overwrite"):
+        align_folder(AlignConfig(**common, out=str(out), size="112x96"))
+    assert align_folder(narrow).crops == 6
+    assert sorted(os.listdir(out)) == sorted(os.listdir(whole))
+
+
 def test_an_output_of_another_configuration_is_refused(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "crops"
     common: dict[str, Any] = {"src": str(photos), "landmarks": str(photos / "points.txt")}
