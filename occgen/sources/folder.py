@@ -101,7 +101,8 @@ class FolderSource:
         try:
             handle = os.open(f"{self._prefix}{key}", _READING)
             try:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                mode = os.fstat(handle).st_mode
+                if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
                     raise DataError("is a pipe or device, no file")
                 # most pictures fit one read; a file object takes half as long again
                 parts = [os.read(handle, _MOST_AT_ONCE)]
