@@ -14,6 +14,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from occluders.picture_file import PICTURE_FORMATS
+
 from .errors import DataError, InputError
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
+_MOST_PASSES = 20 * MAX_PIXELS  # pixels times scans of a JPEG: each scan goes over all of them
 
 _TURNS = {  # EXIF orientation: what brings the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,7 +101,7 @@ def decode_image(data: bytes) -> UInt8:
     Parameters
     ----------
     data : bytes
-        A JPEG, PNG, WebP, BMP, TIFF, GIF, PNM or other file Pillow reads.
+        A JPEG, PNG, WebP, BMP, TIFF, GIF, PNM, JPEG 2000, TGA or AVIF file.
 
     Returns
     -------
@@ -211,12 +214,14 @@ def _opened(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
             warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data))
+            picture = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
     except Image.DecompressionBombError as error:
         raise DataError(f"too large: more than {MAX_PIXELS:,} pixels") from error
     except Exception as error:  # a reader given damaged data may raise anything
         raise DataError("not a picture this machine can read") from error
     _check_size(picture.height, picture.width)
+    if picture.format in ("JPEG", "MPO"):
+        _check_scans(data, picture.height, picture.width)
     return picture
 
 
@@ -238,12 +243,14 @@ def _is_plain_jpeg(data: bytes) -> bool:
     size = _jfif_size(data)
     if size is not None:
         _check_size(*size)
+        _check_scans(data, *size)
         return True
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return False
     _check_size(height, width)
+    _check_scans(data, height, width)
     return space in ("YCbCr", "RGB", "Gray")
 
 
@@ -271,6 +278,13 @@ def _jfif_size(data: bytes) -> tuple[int, int] | None:
 def _check_size(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         raise DataError(f"too large: {width}x{height} is more than {MAX_PIXELS:,} pixels")
+
+
+def _check_scans(data: bytes, height: int, width: int) -> None:
+    """Raise DataError for a JPEG of so many scans that a small file takes hours."""
+    scans = data.count(b"\xff\xda")  # inside a scan 0xff is never followed by 0xda
+    if scans * height * width > _MOST_PASSES:
+        raise DataError(f"{scans} scans of {width}x{height} pixels: no JPEG needs so many")
 
 
 def _to_rgb(picture: Image.Image) -> UInt8:

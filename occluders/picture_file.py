@@ -11,7 +11,12 @@ from PIL import Image, ImageOps
 
 from .errors import OccluderDataError
 
-__all__ = ["load_rgba", "picture_sha256"]
+__all__ = ["PICTURE_FORMATS", "load_rgba", "picture_sha256"]
+
+PICTURE_FORMATS = (
+    *("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "MPO", "TGA", "AVIF"),
+)
+"""What Pillow is let read: pictures alone. It hands PostScript to a program that runs it."""
 
 _MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
 
@@ -82,7 +87,7 @@ def _decoded(path: Any, data: bytes) -> UInt8:
     try:
         with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as picture:
+            with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as picture:
                 if picture.width * picture.height <= _MAX_PIXELS:
                     return np.array(ImageOps.exif_transpose(picture).convert("RGBA"))
     except Image.DecompressionBombError:
