@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import DataError
 from .patterns import PatternGrid
 from .placement import Placement
 from .synthesis import OccludedFace
@@ -38,7 +39,7 @@ def unpack_mask(data: bytes, height: int, width: int) -> NDArray[np.bool_]:
 
     Raises
     ------
-    ValueError
+    DataError
         When the data are damaged or of another size.
     """
     if not data:
@@ -48,9 +49,9 @@ def unpack_mask(data: bytes, height: int, width: int) -> NDArray[np.bool_]:
     try:
         bits = unpacker.decompress(data, packed_size + 1)
     except zlib.error as error:
-        raise ValueError(f"damaged mask ({error})") from error
+        raise DataError(f"damaged mask ({error})") from error
     if len(bits) != packed_size or not unpacker.eof or unpacker.unused_data:
-        raise ValueError(f"a mask of {packed_size} packed bytes was expected")
+        raise DataError(f"a mask of {packed_size} packed bytes was expected")
     flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=height * width)
     return flat.reshape(height, width).view(np.bool_)
 

@@ -15,7 +15,7 @@ from .card import with_card
 from .columns import Columns, content_digest
 from .config import FORMATS, BuildConfig
 from .engine import BuildReport, Progress, build
-from .errors import InputError, ShardError
+from .errors import DataError, InputError, ShardError
 from .formats import ShardFormat, StoredShard, open_format
 from .manifest import (
     CARD,
@@ -312,7 +312,10 @@ def _convert(order: _Order, task: _Task) -> _Done:
         )
     attributes["config"] = order.config
     columns, attributes = _as_built(columns, attributes)
-    stored = form.write(out, set_path(order.scratch), task.number, columns, attributes)
+    try:
+        stored = form.write(out, set_path(order.scratch), task.number, columns, attributes)
+    except DataError as error:  # a mask that cannot be unpacked
+        raise ShardError(f"{order.path}: shard {task.number}: {error}") from error
     return _Done(task, stored, False)
 
 

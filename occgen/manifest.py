@@ -10,6 +10,7 @@ from typing import Any
 
 from .config import BuildConfig
 from .errors import InputError, ShardError
+from .manifest_check import check_manifest
 from .storage import check_reachable, is_remote, read_object
 
 __all__ = [
@@ -100,13 +101,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         data = read_object(path) if is_remote(path) else path.read_bytes()
         record = json.loads(data)
+        again = manifest_bytes(record) if isinstance(record, dict) else b""
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"{path} is damaged ({error}); run occgen verify --repair") from error
     if not isinstance(record, dict) or record.get("schema") != _SCHEMA:
         found = record.get("schema") if isinstance(record, dict) else None
         raise ShardError(f"{path} has schema {found!r}, this version of occgen reads {_SCHEMA}")
-    if manifest_bytes(record) != data:
+    if again != data:
         raise ShardError(f"{path} is damaged: its checksum does not match; run verify --repair")
+    check_manifest(record, path)
     return record
 
 

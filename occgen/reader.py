@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .codec import decode_image
 from .errors import DataError, InputError, ShardError
-from .formats.hdf5 import open_hdf5, read_columns
+from .formats.hdf5 import dataset_names, open_hdf5, read_columns
 from .manifest import read_manifest
 from .patterns import PatternGrid
 from .shard_file import LATER, ShardFile
@@ -164,9 +164,12 @@ class Shards(Sequence["Sample"]):
         parts = []
         for number in range(len(self._names)):
             with open_hdf5(self._local(number)) as file:
-                if name not in file or name in LATER or name.endswith("/offset"):
+                if name not in dataset_names(file) or name in LATER or name.endswith("/offset"):
                     raise InputError(f"{self.path} has no column {name!r} with one row a face")
                 parts.append(read_columns(file, [name])[name])
+        shapes = {(part.shape[1:], part.dtype.kind) for part in parts}
+        if len(shapes) > 1 or any(part.ndim < 1 for part in parts):
+            raise ShardError(f"{self.path}: {name} has another form in another shard")
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def patterns(self, k: int | None = None, by: str | None = None) -> NDArray[np.int64]:

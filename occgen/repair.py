@@ -123,8 +123,12 @@ def _recover(path: Path, root: str | None, occluders: str | None) -> _Known:
             ) from error
     occluders_digest = str(settings.pop("occluders_digest", ""))
     settings |= {"root": root, "out": str(path), "occluders": occluders or "bundled"}
+    try:
+        config = BuildConfig.from_json(json.dumps(settings))
+    except InputError as error:
+        raise ShardError(f"{path}: its configuration cannot be built again: {error}") from error
     return _Known(
-        config=BuildConfig.from_json(json.dumps(settings)),
+        config=config,
         occluders_digest=occluders_digest,
         labels=labels,
         digest=digest,

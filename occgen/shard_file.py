@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .column_check import check_attributes, check_columns
 from .columns import Columns, unpack_mask
-from .errors import InputError, ShardError
-from .formats.hdf5 import blob_position, open_hdf5, read_attributes, read_columns
+from .errors import DataError, InputError, ShardError
+from .formats.hdf5 import blob_position, dataset_names, open_hdf5, read_attributes, read_columns
 from .patterns import PatternGrid
 
 __all__ = ["LATER", "ShardFile"]
@@ -24,6 +25,8 @@ _WANTED = (
     *("identity_name", "key", "category", "occluder", "scale", "coverage", "mask_coverage"),
     "landmarks",
 )
+_UNREAD = (*LATER, "image/crc32", "paste/category", "paste/occluder", "paste/scale")
+_MASK_PIXELS = 1 << 25  # unpacked at a time
 
 
 class ShardFile:
@@ -46,20 +49,21 @@ class ShardFile:
         self.path = path
         with open_hdf5(local) as file:
             attributes = read_attributes(file)
-            self.height, self.width = int(attributes["height"]), int(attributes["width"])
-            self.k, self.by = int(attributes["k"]), str(attributes["by"])
-            names = [name for name in _WANTED if name in file]
-            self.columns: Columns = read_columns(file, names)
-            stored = [name for name in file["pattern"]] if "pattern" in file else []
-            for name in stored:
-                labels = read_columns(file, [f"pattern/{name}"])[f"pattern/{name}"]
-                self.columns[f"pattern/{name}"] = labels.astype(np.int64)
+            stored = dataset_names(file)
+            self.columns: Columns = read_columns(
+                file, [name for name in stored if name in _WANTED or name.startswith("pattern/")]
+            )
             self.image_start, image_length = blob_position(file, _IMAGE)
             self.mask_start, mask_length = (
-                blob_position(file, "mask/data") if "mask/data" in file else (0, 0)
+                blob_position(file, "mask/data") if "mask/data" in stored else (0, 0)
             )
-            enum = file["category"].id.get_type()
-            self.categories = _enum_names(enum)
+        check_columns(self.columns, attributes, path, without=_UNREAD)
+        self.categories = check_attributes(attributes, path)
+        self.height, self.width = attributes["height"], attributes["width"]
+        self.k, self.by = attributes["k"], attributes["by"]
+        for name in self.columns:
+            if name.startswith("pattern/"):
+                self.columns[name] = self.columns[name].astype(np.int64)
         self.offsets = _checked_offsets(path, self.columns["image/offset"], image_length)
         self.mask_offsets = (
             _checked_offsets(path, self.columns["mask/offset"], mask_length)
@@ -67,9 +71,6 @@ class ShardFile:
             else []
         )
         self.count = len(self.offsets) - 1
-        for name in ("box", "key", "identity", "category", "scale"):
-            if len(self.columns[name]) != self.count:
-                raise ShardError(f"{path}: {name} does not have {self.count} rows")
         with open(local, "rb") as raw:
             self.bytes = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -108,8 +109,8 @@ class ShardFile:
             with open_hdf5(beside) as file:
                 if dataset in file:
                     labels = read_columns(file, [dataset])[dataset]
-                    if labels.shape != (self.count,):
-                        raise ShardError(f"{beside}: {dataset} does not have {self.count} rows")
+                    if labels.shape != (self.count,) or labels.dtype.kind != "i":
+                        raise ShardError(f"{beside}: {dataset} is no {self.count} labels")
                     return labels
         return self.new_labels(grid(k), by)
 
@@ -122,10 +123,13 @@ class ShardFile:
             boxes = np.zeros((self.count, 4), np.int64)
             boxes[counts == 1] = self.columns["paste/box"]
             return grid.label_boxes(boxes)
-        masks = np.zeros((self.count, self.height, self.width), np.bool_)
-        for row in range(self.count):
-            masks[row] = self.mask(row)
-        return grid.label_masks(masks)
+        some = max(1, _MASK_PIXELS // (self.height * self.width))
+        parts = [
+            grid.label_masks(np.stack([self.mask(row) for row in range(first, last)]))
+            for first in range(0, self.count, some)
+            for last in (min(first + some, self.count),)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def mask(self, row: int) -> NDArray[np.bool_]:
         """Return the mask of a row; where none is stored, its boxes."""
@@ -139,13 +143,8 @@ class ShardFile:
         data = self.bytes[start : self.mask_start + self.mask_offsets[row + 1]]
         try:
             return unpack_mask(data, self.height, self.width)
-        except ValueError as error:
+        except DataError as error:
             raise ShardError(f"{self.path}: mask of row {row}: {error}") from error
-
-
-def _enum_names(enum: Any) -> list[str]:
-    names = {enum.get_member_value(i): enum.get_member_name(i) for i in range(enum.get_nmembers())}
-    return [names[value].decode() for value in sorted(names)]
 
 
 def _checked_offsets(path: Path, offsets: NDArray[Any], length: int) -> Sequence[int]:

@@ -22,6 +22,7 @@ from .workshop import label_box
 __all__ = ["Finding", "verify"]
 
 _MOST_FINDINGS_A_SHARD = 20
+_MASK_PIXELS = 1 << 25  # unpacked at a time
 
 
 class Finding(NamedTuple):
@@ -153,9 +154,16 @@ def _check_columns(
     pastes = columns["paste/offset"].astype(np.int64)
     boxes = columns["box"].astype(np.int64)
     paste_boxes = columns["paste/box"].astype(np.int64)
-    masks = np.zeros((count, height, width), np.bool_)
+    block = np.zeros(
+        (max(1, min(count, _MASK_PIXELS // (height * width))), height, width), np.bool_
+    )
+    grid = PatternGrid(int(attributes["k"]), height, width)
+    mask_labels, mask_pixels = np.zeros((2, count), np.int64)
     packed = _blobs(columns, "mask") if "mask/data" in columns else None
     for row in range(count):
+        place = row % len(block)
+        mask = block[place]
+        mask[:] = False
         if zlib.crc32(images[row]) != columns["image/crc32"][row]:
             yield row, "image", "its bytes changed"
         try:
@@ -166,33 +174,36 @@ def _check_columns(
         own = paste_boxes[pastes[row] : pastes[row + 1]]
         if packed is not None:
             try:
-                masks[row] = unpack_mask(packed[row], height, width)
-            except ValueError as error:
+                mask[:] = unpack_mask(packed[row], height, width)
+            except DataError as error:
                 yield row, "mask", str(error)
         else:
             for x0, y0, x1, y1 in own:
-                masks[row, y0:y1, x0:x1] = True
+                mask[y0:y1, x0:x1] = True
+        if place == len(block) - 1 or row == count - 1:
+            first = row - place
+            mask_labels[first : row + 1] = grid.label_masks(block[: place + 1])
+            mask_pixels[first : row + 1] = block[: place + 1].sum((1, 2))
         filled = own[own[:, 2] > own[:, 0]]
         enclosing = (*filled[:, :2].min(0), *filled[:, 2:].max(0)) if len(filled) else (0,) * 4
         x0, y0, x1, y1 = map(int, enclosing)
         expected = label_box((x0, y0, x1, y1), config["compat"], height, width)
         if tuple(boxes[row].tolist()) != expected:
             yield row, "box", f"is {tuple(boxes[row].tolist())}, its pastes make {expected}"
-    yield from _check_numbers(columns, masks, boxes, int(attributes["k"]))
+    yield from _check_numbers(columns, boxes, mask_labels, mask_pixels, grid)
     yield from _check_names(columns, pastes)
 
 
 def _check_numbers(
-    columns: Columns, masks: Any, boxes: Any, k: int
+    columns: Columns, boxes: Any, mask_labels: Any, mask_pixels: Any, grid: PatternGrid
 ) -> Iterator[tuple[int | None, str, str]]:
-    grid = PatternGrid(k, *masks.shape[1:])
-    area = masks[0].size if len(masks) else 1
+    k, area = grid.k, grid.height * grid.width
     pixels = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     expected = {
         f"pattern/k{k}": grid.label_boxes(boxes),
-        f"pattern/k{k}_mask": grid.label_masks(masks),
+        f"pattern/k{k}_mask": mask_labels,
         "coverage": (pixels / area).astype(np.float32),
-        "mask_coverage": (masks.sum((1, 2)) / area).astype(np.float32),
+        "mask_coverage": (mask_pixels / area).astype(np.float32),
     }
     for field, values in expected.items():
         for row in np.flatnonzero(columns[field] != values).tolist():

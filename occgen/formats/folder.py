@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..atomic import cannot_be_written, install_bytes, make_folder
 from ..codec import encoder, picture_ending
+from ..column_check import check_columns, check_texts
 from ..columns import Columns, unpack_mask
 from ..errors import ShardError
 from ..manifest import file_sha256
@@ -33,6 +34,11 @@ __all__ = ["FolderFormat", "safe_path"]
 _LABELS = "labels.csv"
 _PART = re.compile(r"shard-(\d{5,})\.json")
 _BLOBS = {"image": "images", "mask": "masks"}
+_TYPE = re.compile(
+    r"[<>|=]?(S[1-9]\d{0,3}|[iuf][1248])"
+)  # of numbers, or of texts up to 9999 bytes
+_MOST_TEXT = 1 << 28  # bytes of one column of texts
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 _LONGEST_NAME, _LONGEST_CUT = 180, 150  # bytes; longer names are cut and told apart by a mark
 _LONGEST_ENDING = 8
 _VARIANT = re.compile(r"#\d+$")
@@ -106,7 +112,7 @@ class FolderFormat:
             stored = {name: _from_json(value) for name, value in part["columns"].items()}
             files = part["files"]
             attributes: dict[str, Any] = part["attributes"]
-        except (KeyError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             raise ShardError(f"{path} is damaged ({error})") from error
         blobs = [_checked_file(out / "images", name, digest) for name, digest in files["image"]]
         for name, digest in files.get("mask", []):
@@ -118,6 +124,7 @@ class FolderFormat:
             "image/data": np.frombuffer(b"".join(blobs), np.uint8),
             "image/offset": offsets,
         }
+        check_columns(columns | stored, attributes, path)
         return columns | stored, attributes
 
     def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
@@ -125,9 +132,11 @@ class FolderFormat:
         path = out / _part_name(index)
         try:
             columns = self._part(path)["columns"]
-            return {name: _from_json(columns[name]) for name in names}
-        except (KeyError, TypeError, ValueError) as error:
+            found = {name: _from_json(columns[name]) for name in names}
+        except _DAMAGE as error:
             raise ShardError(f"{path} is damaged ({error})") from error
+        check_texts(found, path)
+        return found
 
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all parts that stand, sorted."""
@@ -157,11 +166,31 @@ class FolderFormat:
     def _part(self, path: Path) -> dict[str, Any]:
         try:
             part = json.loads(path.read_bytes())
-            if not isinstance(part, dict) or "files" not in part:
+            if not isinstance(part, dict) or not _are_files(part.get("files")):
                 raise ValueError("no part of a set")
+            if not isinstance(part.get("attributes"), dict):
+                raise ValueError("no attributes")
             return part
         except (OSError, ValueError, RecursionError) as error:
             raise ShardError(f"{path} is damaged ({error})") from error
+
+
+def _are_files(value: Any) -> bool:
+    """Whether a value names pictures, and maybe masks, each with its checksum."""
+    return (
+        isinstance(value, dict)
+        and "image" in value
+        and all(
+            isinstance(entries, list)
+            and all(
+                isinstance(entry, list)
+                and len(entry) == 2
+                and all(isinstance(text, str) and "\0" not in text for text in entry)
+                for entry in entries
+            )
+            for entries in value.values()
+        )
+    )
 
 
 def safe_path(key: str, ending: str) -> str:
@@ -258,7 +287,12 @@ def _to_json(column: NDArray[Any]) -> dict[str, Any]:
 
 
 def _from_json(value: dict[str, Any]) -> NDArray[Any]:
+    if not _TYPE.fullmatch(str(value["type"])):
+        raise ValueError(f"a column has type {value['type']!r:.40}")
     if "text" in value:
+        size = len(value["text"]) * np.dtype(value["type"]).itemsize
+        if size > _MOST_TEXT:
+            raise ValueError(f"a column of texts takes {size} bytes")
         return np.array([text.encode() for text in value["text"]], value["type"])
     if "base64" in value:
         return np.frombuffer(base64.b64decode(value["base64"]), np.uint8)

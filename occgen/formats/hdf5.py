@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import install_bytes
+from ..column_check import check_columns, check_texts
 from ..columns import Columns
 from ..errors import OccgenError, ShardError
 from ..manifest import file_sha256
@@ -57,13 +58,19 @@ class Hdf5Format:
 
     def read(self, out: Path, index: int) -> tuple[Columns, dict[str, Any]]:
         """Return columns and attributes of a shard that stands."""
-        with open_hdf5(out / shard_name(index)) as file:
-            return read_columns(file), read_attributes(file)
+        path = out / shard_name(index)
+        with open_hdf5(path) as file:
+            columns, attributes = read_columns(file), read_attributes(file)
+        check_columns(columns, attributes, path)
+        return columns, attributes
 
     def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
         """Return some columns of a shard that stands, none of them the pictures."""
-        with open_hdf5(out / shard_name(index)) as file:
-            return read_columns(file, names)
+        path = out / shard_name(index)
+        with open_hdf5(path) as file:
+            columns = read_columns(file, names)
+        check_texts(columns, path)
+        return columns
 
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all shards that stand, sorted."""
@@ -202,7 +209,7 @@ def blob_position(file: h5py.File, name: str) -> tuple[int, int]:
     ShardError
         When it is not one contiguous run of bytes inside the file.
     """
-    dataset = file[name]
+    dataset = _dataset(file, name)
     if dataset.dtype != np.uint8 or dataset.ndim != 1 or dataset.chunks is not None:
         raise ShardError(f"{file.filename}: {name} is not a contiguous run of bytes")
     length = int(dataset.shape[0])
@@ -213,17 +220,29 @@ def blob_position(file: h5py.File, name: str) -> tuple[int, int]:
 
 
 def _read(file: h5py.File, name: str) -> NDArray[Any]:
-    if name not in file or not isinstance(file[name], h5py.Dataset):
-        raise ShardError(f"{file.filename} has no dataset {name}")
-    dataset = file[name]
-    if dataset.external or dataset.is_virtual:
-        raise ShardError(f"{file.filename}: {name} points outside the file")
+    dataset = _dataset(file, name)
     kind = dataset.dtype.kind
     if kind not in "iufS" or dataset.size > _MAX_ELEMENTS:
         raise ShardError(f"{file.filename}: {name} has type {dataset.dtype}, which no shard has")
     if dataset.nbytes > file.id.get_filesize():
         raise ShardError(f"{file.filename}: {name} claims more bytes than the file has")
     return np.asarray(dataset[()])
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset that lies in the file itself; a link is never followed."""
+    holder, found = file, None
+    for part in name.split("/"):
+        if not isinstance(holder, h5py.Group) or part not in holder.keys():  # noqa: SIM118
+            raise ShardError(f"{file.filename} has no dataset {name}")
+        if not isinstance(holder.get(part, getlink=True), h5py.HardLink):
+            raise ShardError(f"{file.filename}: {name} points elsewhere; it is refused")
+        holder = found = holder[part]
+    if not isinstance(found, h5py.Dataset):
+        raise ShardError(f"{file.filename} has no dataset {name}")
+    if found.external or found.is_virtual:
+        raise ShardError(f"{file.filename}: {name} points outside the file")
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import install_bytes, make_folder
+from ..column_check import check_columns, check_texts
 from ..columns import Columns
 from ..errors import ShardError
 from ..manifest import file_sha256
@@ -91,6 +92,7 @@ class PartsFormat:
         """Return columns and attributes of a shard; every picture is checked."""
         with open_hdf5(out / part_name(index)) as file:
             columns, attributes = read_columns(file), read_attributes(file)
+        check_columns(columns, attributes, out / part_name(index), without=(_PIXELS,))
         own = {name: attributes.pop(name, None) for name in _OWN}
         images = self.read_pictures(out, index, columns, str(own["pictures_sha256"]))
         lengths = np.diff(columns["image/offset"].astype(np.int64)).tolist()
@@ -115,8 +117,11 @@ class PartsFormat:
 
     def read_some(self, out: Path, index: int, names: list[str]) -> Columns:
         """Return some columns of a shard that stands, none of them the pictures."""
-        with open_hdf5(out / part_name(index)) as file:
-            return read_columns(file, names)
+        path = out / part_name(index)
+        with open_hdf5(path) as file:
+            columns = read_columns(file, names)
+        check_texts(columns, path)
+        return columns
 
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all parts that stand, sorted."""

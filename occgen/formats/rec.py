@@ -164,7 +164,9 @@ def _offsets(out: Path) -> list[int]:
         return []
     try:
         offsets = json.loads(path.read_bytes())
-        if not isinstance(offsets, list) or not all(isinstance(at, int) for at in offsets):
+        if not isinstance(offsets, list) or not all(
+            isinstance(at, int) and 0 <= at < 1 << 62 for at in offsets
+        ):
             raise ValueError("no list of numbers")
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"{path} is damaged ({error})") from error

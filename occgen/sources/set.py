@@ -106,7 +106,11 @@ class SetSource:
         record = self._faces.record(row)
         if not self._faces.has_masks:
             return record, None
-        return record, decode_image(self._faces.mask_png(row))[:, :, 0] > 0
+        try:
+            mask = decode_image(self._faces.mask_png(row))[:, :, 0] > 0
+        except DataError as error:
+            raise DataError(f"{self.root}: mask of {key}: {error}") from error
+        return record, mask
 
     def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return the five points the set knows of a picture, float32 of shape (5, 2), or None."""

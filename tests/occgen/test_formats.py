@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from occgen import BuildConfig, PatternGrid, build
 from occgen.codec import decode_image
 from occgen.columns import Columns, content_digest, pack_mask, unpack_mask
-from occgen.errors import InputError, ShardError
+from occgen.errors import DataError, InputError, ShardError
 from occgen.formats import open_format
 from occgen.formats.folder import safe_path
 from occgen.formats.hdf5 import blob_position, open_hdf5, shard_bytes
@@ -70,6 +71,12 @@ def columns_of(images: list[bytes], masks: list[bytes]) -> Columns:
     return {
         "image/data": data,
         "image/offset": offset,
+        "image/crc32": np.array([zlib.crc32(image) for image in images], np.uint32),
+        "paste/offset": np.arange(count + 1, dtype=np.uint64),
+        "paste/box": np.ones((count, 4), np.int16),
+        "paste/category": np.ones(count, enum),
+        "paste/occluder": np.array([b"cup/0"] * count, text),
+        "paste/scale": np.ones(count, np.float32),
         "mask/data": mask,
         "mask/offset": mask_offset,
         "box": np.stack([rows, rows, rows + 1, rows + 1], axis=1).astype(np.int16),
@@ -148,7 +155,7 @@ def test_no_mask_is_empty_and_damaged_ones_are_named() -> None:
     data = pack_mask(np.ones((9, 9), np.bool_))
     assert not unpack_mask(b"", 9, 9).any()
     for damaged in (data[:-1], data + b"x", b"\0" * 8, pack_mask(np.ones((9, 30), np.bool_))):
-        with pytest.raises(ValueError, match="mask"):
+        with pytest.raises(DataError, match="mask"):
             unpack_mask(damaged, 9, 9)
 
 
