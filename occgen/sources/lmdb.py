@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..catalog import CATALOG
 from ..errors import DataError, InputError
+from ..lmdb_file import LmdbFile
 from ..unpickling import load_plain
 from .base import FaceRef
 
@@ -34,7 +35,7 @@ class LmdbSource:
     Raises
     ------
     InputError
-        When lmdb or pyarrow is not installed, or the path is no LMDB.
+        When pyarrow is not installed, or the path is no LMDB.
 
     Notes
     -----
@@ -46,16 +47,8 @@ class LmdbSource:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        lmdb = _imported("lmdb")
         self._ipc = _imported("pyarrow.ipc")
-        try:
-            self._base = lmdb.open(
-                str(root), subdir=root.is_dir(), readonly=True, lock=False, readahead=False,
-                create=False,
-            )  # fmt: skip
-        except lmdb.Error as error:
-            raise InputError(f"{root} cannot be read as LMDB ({error})") from error
-        self._error = lmdb.Error
+        self._base = LmdbFile(root / "data.mdb" if root.is_dir() else root)
 
     def refs(self) -> Iterator[FaceRef]:
         """Yield every picture once, by number.
@@ -76,9 +69,11 @@ class LmdbSource:
 
     def count(self) -> int:
         """Return how many references `refs` yields."""
-        with self._base.begin() as view:
-            special = sum(view.get(key) is not None for key in _SPECIAL)
-        return int(self._base.stat()["entries"]) - special
+        try:
+            special = sum(self._base.get(key) is not None for key in _SPECIAL)
+        except DataError as error:
+            raise DataError(f"{self.root}: a key {error}") from error
+        return max(0, self._base.entries - special)
 
     def read(self, key: str) -> bytes:
         """Return a picture's encoded bytes."""
@@ -90,10 +85,9 @@ class LmdbSource:
     def _value(self, number: int) -> tuple[bytes, int, str]:
         """Return picture, label and path (empty where there is none) of a number."""
         try:
-            with self._base.begin() as view:
-                data = view.get(b"%d" % number)
-        except self._error as error:
-            raise DataError(f"key {number} cannot be read ({error})") from error
+            data = self._base.get(b"%d" % number)
+        except DataError as error:
+            raise DataError(f"key {number} {error}") from error
         if data is None:
             raise DataError(f"key {number} is not there")
         try:
@@ -136,6 +130,4 @@ def _imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise InputError(
-            f"an LMDB needs lmdb and pyarrow: pip install 'occgen[lmdb]' ({error})"
-        ) from error
+        raise InputError(f"an LMDB needs pyarrow: pip install 'occgen[lmdb]' ({error})") from error
