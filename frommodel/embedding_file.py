@@ -28,6 +28,11 @@ __all__ = ["EmbedReport", "embed_dataset", "read_embeddings"]
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
+_MOST_EXPANSION = 4  # elements a byte of the file: rows are stored as they are
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError),
+    *(OverflowError, MemoryError, csv.Error),
+)
 _FORMATS = (".npy", ".h5", ".hdf5")
 
 
@@ -191,16 +196,36 @@ def read_embeddings(path: Path) -> tuple[Float32, list[str], list[str]]:
                 records = list(csv.DictReader(file))
             keys = [record["key"] for record in records]
             people = [record["identity"] for record in records]
+            if not isinstance(rows, np.ndarray) or None in keys or None in people:
+                raise ValueError("rows or keys are missing")
         else:
-            with h5py.File(path, "r") as file:
-                rows = file["embedding"][:]
-                keys = [key.decode() for key in file["key"][:].tolist()]
-                people = [name.decode() for name in file["identity_name"][:].tolist()]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            rows, keys, people = _read_h5(path)
+    except _DAMAGE as error:
         raise DataError(f"{path}: no embeddings that from-embed wrote ({error})") from error
-    if rows.ndim != 2 or len(rows) != len(keys):
-        raise DataError(f"{path}: {rows.shape} numbers for {len(keys)} keys")
+    if rows.dtype.kind != "f" or rows.ndim != 2 or len(rows) != len(keys):
+        raise DataError(f"{path}: {rows.dtype} of {rows.shape} for {len(keys)} keys")
     return rows, keys, people
+
+
+def _read_h5(path: Path) -> tuple[Float32, list[str], list[str]]:
+    """Return what an HDF5 file holds; no link in it is followed, and nothing outgrows the file."""
+    with h5py.File(path, "r") as file:
+        for name in ("embedding", "key", "identity_name"):
+            if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is no dataset of the file itself")
+            data = file[name]
+            if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+                raise ValueError(f"{name} is no dataset of the file itself")
+            if data.size > _MOST_EXPANSION * file.id.get_filesize():
+                raise ValueError(f"{name} claims more than the file has")
+        if any(file[name].ndim != 1 for name in ("key", "identity_name")):
+            raise ValueError("keys are no list")
+        if len(file["key"]) != len(file["identity_name"]):
+            raise ValueError("keys and identities are not as many")
+        texts = [
+            [text.decode() for text in file[name][:].tolist()] for name in ("key", "identity_name")
+        ]
+        return file["embedding"][:], texts[0], texts[1]
 
 
 class _Pictures:

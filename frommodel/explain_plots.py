@@ -122,7 +122,7 @@ def tsne_plot(
         for shown, mark in ((~occluded, "o"), (occluded, "x")):
             axis.scatter(*places[shown].T, c=colours[people[shown]], marker=mark, s=22, alpha=0.85)
         apart = silhouette_score(unit, people, metric="cosine")
-        axis.set_title(f"{name}\nsilhouette {apart:.2f}", fontsize=10)
+        axis.set_title(f"{_plain(name)}\nsilhouette {apart:.2f}", fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
     figure.legend(
@@ -151,7 +151,7 @@ def pair_plot(first: UInt8, second: UInt8, score: float, change: Float64, name: 
     axes[0].imshow(first)
     axes[0].set_title("first", fontsize=10)
     axes[1].imshow(second)
-    axes[1].set_title(f"second: cosine {score:.3f} ({name})", fontsize=10)
+    axes[1].set_title(f"second: cosine {score:.3f} ({_plain(name)})", fontsize=10)
     height, width = second.shape[:2]
     limit = max(float(np.abs(change).max()), 1e-6)
     axes[2].imshow(second, alpha=0.35, extent=(0, width, height, 0))
@@ -191,7 +191,7 @@ def cell_plot(results: Sequence[CellAccuracy], names: Sequence[str], mean_face: 
             extent=(0, width, height, 0),
         )
         _write_cells(axis, 100 * result.accuracy, "{:.1f}", height, width)
-        axis.set_title(f"{name}\nclean {100 * result.clean:.1f} %", fontsize=10)
+        axis.set_title(f"{_plain(name)}\nclean {100 * result.clean:.1f} %", fontsize=10)
         axis.axis("off")
     bar = figure.colorbar(shown, ax=axes, fraction=0.03)
     bar.set_label("accuracy with the cell hidden (%)", fontsize=9)
@@ -205,7 +205,7 @@ def confusion_plot(confusion: NDArray[np.int64], k: int, name: str) -> "Figure":
     axis.imshow(share, cmap="Greys", vmin=0, vmax=max(float(share.max()), 1e-6))
     axis.set_xlabel("predicted pattern")
     axis.set_ylabel("true pattern")
-    axis.set_title(f"{name}: patterns at K = {k}, share of each true one", fontsize=10)
+    axis.set_title(f"{_plain(name)}: patterns at K = {k}, share of each true one", fontsize=10)
     return figure
 
 
@@ -239,6 +239,11 @@ def _colours(count: int) -> Float64:
     name = "tab10" if count <= 10 else "turbo"
     values = np.arange(count) if count <= 10 else np.linspace(0, 1, count)
     return np.asarray(colormaps[name](values))
+
+
+def _plain(text: str) -> str:
+    """Return a name as text: a dollar sign begins no formula."""
+    return text.replace("$", r"\$")
 
 
 def _mark(mark: str, label: str) -> Any:

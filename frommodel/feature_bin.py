@@ -17,6 +17,7 @@ Float32 = NDArray[np.float32]
 _HEADER = struct.Struct("<4i")  # rows, columns, bytes a row, OpenCV's type
 _FLOAT = 5
 _LONGEST = 65_536
+_DAMAGE = (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, RecursionError)
 
 
 def read_feature(path: Path) -> Float32:
@@ -29,15 +30,26 @@ def read_feature(path: Path) -> Float32:
     """
     try:
         if path.suffix == ".npy":
-            loaded = np.load(path, allow_pickle=False)
-            return np.asarray(loaded, np.float32).reshape(-1)
+            loaded = np.load(
+                path, mmap_mode="r", allow_pickle=False
+            )  # a map cannot outgrow the file
+            if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "fiu":
+                raise ValueError("it holds no array of numbers")
+            if loaded.size > _LONGEST:
+                raise ValueError(f"{loaded.size} numbers are no feature of one picture")
+            return np.array(loaded, np.float32).reshape(-1)
         data = path.read_bytes()
-    except (OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path}: cannot be read as a feature ({error})") from error
     if len(data) >= _HEADER.size:
         rows, columns, _, kind = _HEADER.unpack_from(data)
         count = rows * columns
-        if kind == _FLOAT and 0 < count <= _LONGEST and len(data) == _HEADER.size + 4 * count:
+        if (
+            kind == _FLOAT
+            and rows > 0
+            and 0 < count <= _LONGEST
+            and len(data) == _HEADER.size + 4 * count
+        ):
             return np.frombuffer(data, "<f4", offset=_HEADER.size).astype(np.float32)
     raise DataError(
         f"{path}: no MegaFace feature: {len(data)} bytes that are not four int32 (rows, 1, 4, 5) "

@@ -17,6 +17,7 @@ from occgen.errors import CheckpointError
 
 from .architectures import BACKBONES
 from .config import ModelConfig
+from .torch_file import load_torch_file
 
 __all__ = ["NEVER_USED", "read_pickled_state", "recognise_state"]
 
@@ -83,7 +84,7 @@ def _unpickle(path: Path) -> Any:
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(_numpy_scalars()):
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return load_torch_file(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # arbitrary bytes go in: anything may come out
@@ -91,6 +92,8 @@ def _unpickle(path: Path) -> Any:
 
 
 def _explain(error: Exception) -> str:
+    if isinstance(error, ValueError) and str(error).startswith(("it is ", "a tensor ")):
+        return f"no checkpoint that is safe to load: {error}"
     found = re.search(
         r"(?:GLOBAL|class|function|Unsupported global:)\s+([\w.]+\.[\w.]+)", str(error)
     )

@@ -39,7 +39,7 @@ class JsonConfig:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"the {cls.__name__} is not JSON ({error})") from error
         return cls.from_dict(values)
 
@@ -58,4 +58,7 @@ class JsonConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise InputError(f"{cls.__name__} has no field {', '.join(map(repr, unknown))}")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except (TypeError, AttributeError, OverflowError) as error:
+            raise InputError(f"a {cls.__name__} takes other values ({error})") from error

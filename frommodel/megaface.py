@@ -90,7 +90,7 @@ def read_picture_list(path: Path) -> list[str]:
         try:
             listed = json.loads(text)["path"]
             keys = [str(item) for item in listed]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}: no JSON list with 'path' ({error})") from error
     else:
         keys = [line.split("\t")[-1].strip() for line in text.splitlines() if line.strip()]

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from occgen.detectors import Face
 from occgen.errors import InputError
 
+from .torch_file import load_torch_file
+
 __all__ = ["MtcnnDetector"]
 
 Float64 = NDArray[np.float64]
@@ -184,7 +186,7 @@ def _load(net: _Stage, path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: no such weights; MTCNN needs pnet.pt, rnet.pt and onet.pt")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_torch_file(path)
         net.load_state_dict(state)
     except Exception as error:  # a damaged file may raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]

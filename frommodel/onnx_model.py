@@ -51,6 +51,7 @@ class OnnxModel:
             import onnxruntime
         except ImportError as error:
             raise InputError(f"{file}: needs onnxruntime (pip install onnxruntime)") from error
+        self.path = file
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
@@ -92,9 +93,14 @@ class OnnxModel:
         A network of fixed batch is run image by image.
         """
         if not self._fixed_batch:
-            return tuple(self._session.run(None, {self._input_name: images}))
-        rows: list[Any] = [
-            self._session.run(None, {self._input_name: images[i : i + 1]})
-            for i in range(len(images))
-        ]
+            return tuple(self._run(images))
+        rows: list[Any] = [self._run(images[i : i + 1]) for i in range(len(images))]
         return tuple(np.concatenate(column) for column in zip(*rows, strict=True))
+
+    def _run(self, images: Float32) -> list[Any]:
+        try:
+            outputs: list[Any] = self._session.run(None, {self._input_name: images})
+        except Exception as error:  # the runtime's own classes, one a cause
+            reason = (str(error).splitlines() or [""])[0][:120]
+            raise CheckpointError(f"{self.path}: the network fails ({reason})") from error
+        return outputs

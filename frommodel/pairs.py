@@ -18,7 +18,8 @@ Int64 = NDArray[np.int64]
 Resolve = Callable[[str, str], str]
 
 _PICTURES = (".jpg", ".png", ".jpeg", ".bmp", ".webp", ".pgm", ".tif")
-_HEADER = re.compile(r"\d+(\s+\d+)?")
+_HEADER = re.compile(r"[0-9]{1,9}( [0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +170,7 @@ def name_resolver(root: Path, suffix: str = "") -> Resolve:
         if name not in folders:
             try:
                 files = sorted(entry.name for entry in (root / name).iterdir())
-            except OSError:
+            except (OSError, ValueError):  # a name with a NUL is no folder's
                 files = []
             files = [file for file in files if file.lower().endswith(_PICTURES)]
             folders[name] = {file.rpartition(".")[0]: file for file in files}
@@ -265,7 +266,13 @@ def _default_key(name: str, number: str) -> str:
 
 
 def _read_csv(path: str, text: str) -> Pairs:
-    reader = csv.DictReader(text.splitlines())
+    try:
+        return _rows_of_csv(path, csv.DictReader(text.splitlines()))
+    except csv.Error as error:
+        raise DataError(f"{path}: is no CSV ({error})") from error
+
+
+def _rows_of_csv(path: str, reader: "csv.DictReader[str]") -> Pairs:
     names = [name.strip() for name in reader.fieldnames or ()]
     lacking = [name for name in ("image_a", "image_b", "same") if name not in names]
     if lacking:
@@ -313,9 +320,9 @@ def _read_lines(path: str, text: str, resolve: Resolve) -> Pairs:
 
 
 def _parse(path: str, number: int, words: list[str], resolve: Resolve) -> tuple[str, str, bool]:
-    if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+    if len(words) == 3 and all(map(_NUMBER.fullmatch, words[1:])):
         return resolve(words[0], words[1]), resolve(words[0], words[2]), True
-    if len(words) == 4 and words[1].isdigit() and words[3].isdigit():
+    if len(words) == 4 and _NUMBER.fullmatch(words[1]) and _NUMBER.fullmatch(words[3]):
         return resolve(words[0], words[1]), resolve(words[2], words[3]), words[0] == words[2]
     if len(words) == 3 and "/" in words[0] and "/" in words[1]:
         same = _truth(words[2])

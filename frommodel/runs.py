@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import torch
 
 from occgen.atomic import sync_folder, temporary_beside
 from occgen.errors import CheckpointError, DataError, InputError
+
+from .torch_file import load_torch_file
 
 __all__ = [
     "BEST",
@@ -36,6 +39,7 @@ CARD = "card.md"
 _SKIPPED = "skipped.csv"
 _SCHEMA = 1
 _MAX_SKIPPED = 0.01
+_STEP = re.compile(r"[0-9]{1,15}")
 _LOG = logging.getLogger(__name__)
 
 
@@ -87,7 +91,7 @@ def read_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no {path.name}: nothing to resume there")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_torch_file(path)
     except Exception as error:  # a damaged zip or pickle may raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise CheckpointError(
@@ -241,9 +245,12 @@ class RunLog:
 def _rows(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    whole = [row for row in rows[1:] if len(row) == len(columns) and row[0].isdigit()]
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            rows = list(csv.reader(file))
+    except csv.Error as error:
+        raise CheckpointError(f"{path}: is damaged ({error}); move it away to go on") from error
+    whole = [row for row in rows[1:] if len(row) == len(columns) and _STEP.fullmatch(row[0])]
     return whole if rows and tuple(rows[0]) == columns else []
 
 

@@ -19,6 +19,7 @@ _STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
     "font.size": 10,
+    "text.parse_math": False,  # names of others may hold dollar signs
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
