@@ -11,9 +11,10 @@ import click
 from occgen.errors import InputError, OccgenError
 from occluders.errors import OccluderError, OccluderInputError
 
-__all__ = ["BoundaryCommand", "BoundaryGroup", "command"]
+__all__ = ["BoundaryCommand", "BoundaryGroup", "command", "one_line"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_LONGEST = 1000  # characters of a message
 _HEADLESS = (
     "opencv-python cannot load a system library ({0}); on a machine without a display use "
     "its headless build: pip uninstall -y opencv-python && pip install opencv-python-headless"
@@ -98,23 +99,32 @@ def command(name: str, example: str) -> Callable[[_Function], BoundaryCommand]:
 
 def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, (InputError, OccluderInputError)):
-        return _one_line(str(error)), 2
+        return one_line(str(error)), 2
     if isinstance(error, (OccgenError, OccluderError)):
-        return _one_line(str(error)), 1
+        return one_line(str(error)), 1
     if isinstance(error, click.Abort):
         return "interrupted; what was complete is kept", 1
     if isinstance(error, click.ClickException):
-        return _one_line(error.format_message()), error.exit_code
+        return one_line(error.format_message()), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "safetensors"):
         return f"{error.name} is not installed; pip install 'occgen[model]' brings it", 1
     if isinstance(error, ImportError) and ".so" in str(error):
         return _HEADLESS.format(str(error).split(":")[0]), 1
-    text = _one_line(str(error)) or "no message"
+    text = one_line(str(error)) or "no message"
     return f"{type(error).__name__}: {text} (a bug of occgen's: --debug shows where)", 1
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def one_line(text: str) -> str:
+    """Return a text as one line that a terminal only shows, cut in its middle where it is long.
+
+    Names come from files of others: control characters are spelled out.
+    """
+    text = " ".join(text.split())
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 100]} ... {text[-80:]}"
+    return "".join(
+        mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text
+    )
 
 
 def _set_up_logging(debug: bool) -> None:

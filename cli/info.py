@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .boundary import command
+from .boundary import command, one_line
 from .options import existing_path, json_option
 
 __all__ = ["info_command"]
@@ -28,7 +28,7 @@ def info_command(path: Path, as_json: bool) -> None:
         return
     config, source = manifest["config"], manifest["source"]
     click.echo(
-        f"{manifest['name']}: {manifest['images']} images, {manifest['height']} x "
+        f"{one_line(manifest['name'])}: {manifest['images']} images, {manifest['height']} x "
         f"{manifest['width']} (height x width), {manifest['identities']} identities"
     )
     click.echo(
@@ -36,10 +36,13 @@ def info_command(path: Path, as_json: bool) -> None:
         f"{manifest['skipped']} skipped, {manifest['occluded']} occluded"
     )
     click.echo(
-        f"  source {source['dataset']}, placement {config['placement']}, scale "
-        f"{config['scale']}, blend {config['blend']}, seed {config['seed']}"
+        "  "
+        + one_line(
+            f"source {source['dataset']}, placement {config['placement']}, scale "
+            f"{config['scale']}, blend {config['blend']}, seed {config['seed']}"
+        )
     )
-    click.echo(f"  licence of the source: {source['licence']}")
+    click.echo(f"  licence of the source: {one_line(source['licence'])}")
     click.echo(f"  digest {manifest['digest']}")
     click.echo(
         f"mean coverage of occluded images: box {manifest['box_coverage']:.2%}, "
@@ -57,7 +60,8 @@ def info_command(path: Path, as_json: bool) -> None:
         click.echo(f"labels {name}: {len(counts)} different; most common {text}")
     images = max(manifest["images"], 1)
     click.echo(f"label by box and by mask differ on {manifest['labels_differ'] / images:.1%}")
-    click.echo("categories: " + ", ".join(f"{n} {c}" for n, c in manifest["categories"].items()))
+    shown = ", ".join(f"{n} {c}" for n, c in manifest["categories"].items())
+    click.echo(f"categories: {one_line(shown)}")
 
 
 def summary(manifest: dict[str, Any]) -> dict[str, Any]:

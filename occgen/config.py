@@ -349,7 +349,7 @@ class BuildConfig:
         """
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"not a configuration: {error}") from error
         known = {field.name for field in fields(cls)}
         if not isinstance(record, dict) or not set(record) <= known:
@@ -357,5 +357,5 @@ class BuildConfig:
             raise InputError(f"not a configuration of this version: {unknown}")
         try:
             return cls(**record)
-        except TypeError as error:
+        except (TypeError, AttributeError, OverflowError) as error:
             raise InputError(f"not a configuration: {error}") from error

@@ -147,7 +147,7 @@ def _headed_rows(
             box = [float(cells[place + shift]) for place in box_at]
             score = 1.0 if score_at is None else float(cells[score_at + shift])
             yield cells[name_at].strip(), points, box or None, score
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, csv.Error) as error:
             raise DataError(f"{path}: line {number} is not a name and numbers ({error})") from error
 
 
@@ -170,7 +170,7 @@ def _plain_row(path: Path, number: int, line: str) -> _Row:
 
 
 def _cells(line: str) -> list[str]:
-    return next(csv.reader([line])) if "," in line else line.split()
+    return next(csv.reader([line]), []) if "," in line else line.split()
 
 
 def _json_rows(path: Path, text: str) -> Iterator[_Row]:
@@ -186,11 +186,13 @@ def _json_rows(path: Path, text: str) -> Iterator[_Row]:
         try:
             flat = [float(number) for number in np.asarray(points, np.float64).reshape(10)]
             box = record.get("box") or record.get("bbox")
-            frame = [float(number) for number in np.asarray(box, np.float64)[:4]] if box else None
+            frame = [*map(float, np.asarray(box, np.float64).reshape(-1)[:4])] if box else None
             score = float(str(record.get("score", record.get("prob", 1.0))))
-            yield name, flat, frame, score
-        except (TypeError, ValueError) as error:
+            if frame is not None and len(frame) < 4:
+                raise ValueError(f"a box of {len(frame)} numbers")
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{path}: {name!r} has no five points [[x, y], …] ({error})") from error
+        yield name, flat, frame, score
 
 
 def _json_items(path: Path, content: Any) -> Iterable[tuple[str, Any]]:

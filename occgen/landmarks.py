@@ -125,7 +125,7 @@ class LandmarkTable:
                     points.append([float(record[name]) for name in columns])
                     if sized:
                         sizes.append((float(record["width"]), float(record["height"])))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, csv.Error) as error:
             raise DataError(f"{path}: line {len(points) + 2} is not numbers ({error})") from error
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -11,6 +11,7 @@ So a worker reads its own block and no more, and nothing in a file is ever run a
 
 import hashlib
 import json
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,11 @@ _SCHEMA = 1
 _FIRST_LINE = len(_MAGIC) + 2 + 64 + 1
 _LONGEST_HEADER = 1 << 28
 _MOST_EXPANSION = 1100  # zlib's own limit is 1032
+_LONGEST_BLOCK = 1 << 27  # bytes of one shard's columns
+_DAMAGE = (
+    *(ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError),
+    *(zlib.error, struct.error),
+)
 _TYPES = ("|u1", "<u2", "<u4", "<i2")
 
 
@@ -101,11 +107,12 @@ class Recipe:
             self.height, self.width = int(self.header["height"]), int(self.header["width"])
             self.pictures = int(self.header["source"]["pictures"])
             self._sizes = [(int(size), int(raw)) for size, raw in self.header["blocks"]]
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
             raise DataError(f"{path} is damaged: its header cannot be read ({error})") from error
         total = self._start + sum(size for size, _ in self._sizes)
         if total != self._end or any(
-            size < 0 or not 0 <= raw <= _MOST_EXPANSION * size for size, raw in self._sizes
+            size < 0 or not 0 <= raw <= min(_MOST_EXPANSION * size, _LONGEST_BLOCK)
+            for size, raw in self._sizes
         ):
             raise DataError(f"{path} is damaged: its blocks do not fill it")
 
@@ -142,7 +149,7 @@ class Recipe:
             raise DataError(f"{self.path} cannot be read ({error.strerror})") from error
         try:
             return _unpack_block(data, self._sizes[index][1])
-        except (ValueError, TypeError, KeyError, IndexError, zlib.error, struct.error) as error:
+        except _DAMAGE as error:
             raise DataError(f"{self.path} is damaged: block {index} ({error})") from error
 
     def blocks(self) -> Iterator[Block]:
@@ -213,7 +220,7 @@ def _unpack_block(data: bytes, size: int) -> Block:
     for name, kind, shape in json.loads(raw[4:place]):
         if kind not in _TYPES or any(side < 0 for side in shape):
             raise ValueError(f"column {name} has type {kind}, shape {shape}")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         columns[name] = np.frombuffer(raw, kind, count, place).reshape(shape)
         place += columns[name].nbytes
     keys = tuple(_unpack_texts(columns["key"]))

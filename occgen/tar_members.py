@@ -12,6 +12,9 @@ __all__ = ["check_member_name", "list_members", "read_members", "tar_member"]
 _BLOCK = tarfile.BLOCKSIZE
 _LONGEST_NAME = 100
 _MAX_MEMBER = 1 << 30
+_MAX_EXTRA = 1 << 16  # of what stands before a member about its name
+_MAX_NAME = 4096  # bytes, as a path may have
+_MAX_DIGITS = 18
 
 
 def tar_member(name: str, data: bytes) -> bytes:
@@ -70,6 +73,10 @@ def list_members(file: IO[bytes]) -> Iterator[tuple[str, int, int]]:
             raise DataError(f"at byte {at} holds {name!r} of {size} bytes")
         at = start + size + -size % _BLOCK
         if kind in _NAMES_BEFORE:
+            if size > _MAX_EXTRA and kind != tarfile.XGLTYPE:
+                raise DataError(f"at byte {start} names a file with {size} bytes; it is refused")
+            if kind == tarfile.XGLTYPE:  # of all that follow: times, owners
+                continue
             body = file.read(size)
             if len(body) != size:
                 raise DataError(f"ends inside a name at byte {start}")
@@ -123,15 +130,15 @@ class _Extra:
         elif kind == tarfile.XHDTYPE:
             at = 0
             while at < len(body) and body[at]:
-                length, space, _ = body[at:].partition(b" ")
-                if not space or not length.isdigit() or not 0 < int(length) <= len(body) - at:
+                length = body[at : max(at, body.find(b" ", at, at + _MAX_DIGITS))]
+                if not length.isdigit() or not len(length) < int(length) <= len(body) - at:
                     raise DataError("has a damaged extended head; it was changed")
                 record = body[at + len(length) + 1 : at + int(length) - 1]
                 key, _, value = record.partition(b"=")
                 if key == b"path":
                     self.name = value.decode("utf-8", "surrogateescape")
                 elif key == b"size":
-                    if not value.isdigit() or len(value) > 18:
+                    if not value.isdigit() or len(value) > _MAX_DIGITS:
                         raise DataError("has a damaged extended head; it was changed")
                     self.size = int(value)
                 elif key.startswith(b"GNU.sparse"):
@@ -141,6 +148,8 @@ class _Extra:
 
 def check_member_name(name: str) -> None:
     """Raise DataError where a name is absolute or leads out of the folder it is put in."""
+    if len(name.encode("utf-8", "surrogatepass")) > _MAX_NAME:
+        raise DataError(f"holds a name of more than {_MAX_NAME} bytes; it is refused")
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or "\0" in name or ":" in parts[0]:
         raise DataError(f"holds {name!r}, a name that leads out of a folder; it is refused")

@@ -292,10 +292,16 @@ class _Machine:
             raise TypeError("arguments are no tuple")
         value = target.function(*arguments)
         if isinstance(value, bytes):
-            self._copied += len(value)
-            if self._copied > _MOST_COPIES * len(self._data):
-                raise DataError("copies the same bytes again and again; it is refused")
+            self._count(len(value))
+        elif isinstance(value, PlainArray) and isinstance(value.data, bytes):
+            self._count(0 if any(value.data is part for part in arguments) else len(value.data))
         self.push(value)
+
+    def _count(self, size: int) -> None:
+        """Count bytes that were copied; raise DataError where they are many more than the file."""
+        self._copied += size
+        if self._copied > _MOST_COPIES * len(self._data):
+            raise DataError("copies the same bytes again and again; it is refused")
 
     def build(self) -> None:
         state, target = self._pop(), self._stack[-1]
@@ -305,6 +311,8 @@ class _Machine:
             target.shape = shape if isinstance(shape, tuple) else (-1,)
             target.is_fortran = bool(is_fortran)
             target.data = _to_bytes(data) if isinstance(data, (bytes, str)) else None
+            if isinstance(data, str):
+                self._count(len(data))
         elif isinstance(target, _DType) and isinstance(state, tuple) and len(state) >= 2:
             if any(part is not None for part in state[2:5]):
                 raise DataError("holds numbers with parts, which are not plain")

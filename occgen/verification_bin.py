@@ -52,7 +52,8 @@ def read_verification_bin(path: str | Path) -> VerificationPairs:
         content = load_plain(data)
         if not isinstance(content, (tuple, list)) or len(content) != 2:
             raise DataError("does not hold pictures and a list of same or not")
-        images = [_picture(value) for value in _listed(content[0])]
+        known: dict[int, bytes] = {}  # a file may name one array again and again
+        images = [_picture(value, known) for value in _listed(content[0])]
         same = np.array([_is_same(value) for value in _listed(content[1])], np.bool_)
         if len(images) != 2 * len(same):
             raise DataError(f"holds {len(images)} pictures for {len(same)} pairs")
@@ -93,13 +94,15 @@ def _listed(value: object) -> list[object]:
     raise DataError("does not hold two lists")
 
 
-def _picture(value: object) -> bytes:
+def _picture(value: object, known: dict[int, bytes]) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, PlainArray):
+        if id(value) in known:
+            return known[id(value)]
         array = value.value
         if array.dtype == np.uint8 and array.ndim == 1:
-            return bytes(value.data)
+            return known.setdefault(id(value), bytes(value.data))
         raise DataError(f"holds a picture as {array.dtype} of shape {array.shape}, not encoded")
     raise DataError(f"holds a {type(value).__name__} where an encoded picture belongs")
 
@@ -109,4 +112,5 @@ def _is_same(value: object) -> bool:
         value = value.value.reshape(-1)[0].item()
     if value in (0, 1) and isinstance(value, (bool, int)):
         return bool(value)
-    raise DataError(f"holds {str(value)[:20]!r} where same or not belongs")
+    shown = repr(value) if isinstance(value, (int, float)) else type(value).__name__
+    raise DataError(f"holds {shown:.20} where same or not belongs")

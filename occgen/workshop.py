@@ -40,6 +40,7 @@ Box = tuple[int, int, int, int]
 UInt8 = NDArray[np.uint8]
 _Reader = Callable[[str], bytes]
 
+_LONGEST_NAME = 2048  # of a picture or a person: each face of a shard takes as much as the longest
 _PUBLISHED_CODEC = ("pillow-jpeg", 75)  # Pillow at its default quality
 _BLOCK = 32  # faces that go through each step together
 
@@ -318,7 +319,8 @@ def _read_all(
     """Yield each picture of a block with its bytes, or with why there are none."""
     for wanted in block:
         try:
-            _check_name(wanted[0])
+            for text in (wanted[0], wanted[1][1]):  # the key, and the identity's name
+                _check_name(text)
             yield wanted, read(wanted[0])
         except DataError as error:
             yield wanted, error
@@ -329,3 +331,5 @@ def _check_name(key: str) -> None:
         key.encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError("its name is not valid UTF-8; rename it") from error
+    if len(key) > _LONGEST_NAME:
+        raise DataError(f"its name has more than {_LONGEST_NAME} characters; rename it")

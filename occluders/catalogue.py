@@ -225,7 +225,7 @@ def _read_index(path: Path) -> dict[str, Facts]:
                 category=str(member["category"]),
                 sha256=str(member.get("sha256", "")),
             )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, OccluderInputError):
             raise
         raise OccluderInputError(
@@ -274,7 +274,7 @@ def _read_splits(path: Path) -> dict[str, tuple[str, ...]]:
         ) and not any(isinstance(patterns, str) for patterns in table.values())
     except OccluderInputError:
         raise
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         is_sound = False
     if not is_sound:
         raise OccluderInputError(

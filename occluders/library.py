@@ -199,7 +199,9 @@ class OccluderLibrary(Sequence[Occluder]):
         for patterns, keep in ((parts, True), (include, True), (exclude, False)):
             for pattern in patterns or ():
                 if not any(_matches(record, pattern) for record in self._records):
-                    raise OccluderInputError(f"{pattern!r} is no occluder, category or pattern")
+                    where = f"{self._root}/splits.json: " if patterns is parts else ""
+                    problem = f"{pattern!r} is no occluder, category or pattern"
+                    raise OccluderInputError(f"{where}{problem}")
             if patterns:
                 hit = [any(_matches(r, p) for p in patterns) for r in records]
                 records = [r for r, h in zip(records, hit, strict=True) if h == keep]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from .base import FaceRef
 
 __all__ = ["ParquetSource", "find_parquet"]
 
+_ROWS_AT_ONCE = 64
+_MOST_BYTES = 1 << 29  # of a column in one row group: pictures are written by the hundred
 _PICTURES = ("image", "img", "jpg", "picture", "face", "png", "webp")
 _NAMES = ("identity_name", "identity", "label", "class", "person", "labels", "cls", "id")
 
@@ -64,8 +67,10 @@ class ParquetSource:
         marked = (schema.metadata or {}).get(b"huggingface", b"{}")
         try:
             features = json.loads(marked)["info"]["features"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             features = {}
+        features = features if isinstance(features, dict) else {}
+        features = {name: value for name, value in features.items() if isinstance(value, dict)}
         kinds = {name: features[name].get("_type") for name in features if name in schema.names}
         images = [name for name, kind in kinds.items() if kind == "Image" and name != "mask"]
         images += [name for name in _PICTURES if name in schema.names]
@@ -77,7 +82,11 @@ class ParquetSource:
 
     def _opened(self, path: Path) -> Any:
         try:
-            return self._parquet.ParquetFile(path)
+            file = self._parquet.ParquetFile(path)
+            self._check_rows(path, file)
+            return file
+        except DataError:
+            raise
         except Exception as error:  # given damaged data the library may raise anything
             raise DataError(f"{path} cannot be read as Parquet ({error})") from error
 
@@ -89,16 +98,22 @@ class ParquetSource:
             row = 0
             for group in range(file.num_row_groups):
                 count = file.metadata.row_group(group).num_rows
-                values: list[Any] = [None] * count
-                if label:
-                    values = _column(path, file, group, label)
-                for value in values:
+                for value in _column(path, file, group, label) if label else repeat(None, count):
                     yield FaceRef(f"{stem}/{row:08d}", _name(value, classes))
                     row += 1
 
     def count(self) -> int:
         """Return how many references `refs` yields."""
         return sum(self._opened(path).metadata.num_rows for path in self._files.values())
+
+    def _check_rows(self, path: Path, file: Any) -> None:
+        """Raise DataError where a file claims more than its bytes can hold."""
+        metadata = file.metadata
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        if min([0, *counts]) < 0 or metadata.num_rows != sum(counts):
+            raise DataError(f"{path} cannot be read as Parquet (its row groups do not add up)")
+        if metadata.num_rows > path.stat().st_size:
+            raise DataError(f"{path} claims {metadata.num_rows} rows in fewer bytes")
 
     def read(self, key: str) -> bytes:
         """Return a picture's encoded bytes."""
@@ -137,8 +152,18 @@ class ParquetSource:
 
 
 def _column(path: Path, file: Any, group: int, name: str) -> list[Any]:
+    values: list[Any] = []
+    size = 0
     try:
-        values: list[Any] = file.read_row_group(group, columns=[name])[name].to_pylist()
+        for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=[name]):
+            size += batch.nbytes
+            if size > _MOST_BYTES:
+                raise DataError(
+                    f"{path} holds {name} of more than {_MOST_BYTES >> 20} MiB in one row group"
+                )
+            values += batch.column(0).to_pylist()
+    except DataError:
+        raise
     except Exception as error:  # given damaged data the library may raise anything
         raise DataError(f"{path} cannot be read as Parquet ({error})") from error
     return values

@@ -103,9 +103,13 @@ class RecSource:
         """Return the number of the first identity record: float32 rounds it beyond 2^24."""
         if first < 1 << 24:
             return first
-        while self._label_or_list(first - 1) is None:
+        for _ in range(_ROUNDING):
+            if self._label_or_list(first - 1) is not None:
+                break
             first -= 1
-        while self._label_or_list(first) is not None:
+        for _ in range(_ROUNDING):
+            if self._label_or_list(first) is None:
+                break
             first += 1
         return first
 
@@ -137,7 +141,7 @@ class RecSource:
         assert self._listing is not None
         for number in range(*self._listing):
             labels = self._record(number).labels
-            if len(labels) < 2:
+            if len(labels) < 2 or not np.isfinite(labels[:2]).all():
                 raise DataError(f"record {number} does not list an identity")
             yield int(labels[0]), int(labels[1])
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ class TableSource(FolderSource):
         if path.is_absolute() and path.is_relative_to(self.root.absolute()):
             key = path.relative_to(self.root.absolute()).as_posix()
         try:
+            os.fsencode(key)
             check_member_name(key)
-        except DataError as error:
+        except (DataError, UnicodeEncodeError) as error:
             raise DataError(
                 f"{self.table}: line {line} names {key!r}, which lies outside {self.root}"
             ) from error

@@ -20,6 +20,7 @@ _PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "tif", "tiff", "
 _LABELS = ("cls", "json", "txt", "label", "id")
 _NAMES = ("identity_name", "identity", "label", "class", "person", "id")  # of a record
 _MAX_LABEL = 1 << 20
+_MAX_NAME = 4096  # bytes of an identity
 
 _Sample = dict[str, tuple[int, int]]  # ending of each member -> offset and size
 
@@ -65,6 +66,10 @@ class TarSource:
                 for name, sample in samples.items():
                     if _picture(sample) is not None:
                         label = _label(path, name, file, sample)
+                        if len(label.encode("utf-8", "surrogatepass")) > _MAX_NAME:
+                            raise DataError(
+                                f"{path} names an identity with {len(label)} characters"
+                            )
                         yield FaceRef(f"{path.stem}/{name}", label)
 
     def count(self) -> int:
