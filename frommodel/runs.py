@@ -122,8 +122,16 @@ def check_state(
     ------
     InputError
         When configuration or faces differ.
+    CheckpointError
+        When a part of the state is missing.
     """
-    before = json.loads(state["config"])
+    try:
+        before = dict(json.loads(state["config"]))
+        lacking = {"training", "step", "best", "scores", "skipped", *faces} - set(state)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        lacking = {"config"}
+    if lacking:
+        raise CheckpointError(f"{out / STATE}: no training state: {min(lacking)} is missing")
     differ = sorted(n for n in before | config if config.get(n) != before.get(n))
     if differ:
         shown = ", ".join(f"{n} {before.get(n)!r} not {config.get(n)!r}" for n in differ[:3])

@@ -112,5 +112,8 @@ def _is_same(value: object) -> bool:
         value = value.value.reshape(-1)[0].item()
     if value in (0, 1) and isinstance(value, (bool, int)):
         return bool(value)
-    shown = repr(value) if isinstance(value, (int, float)) else type(value).__name__
-    raise DataError(f"holds {shown:.20} where same or not belongs")
+    if isinstance(value, (str, bytes)):
+        shown = repr(value[:20])
+    else:  # the text of a nested one may outgrow the memory
+        shown = f"{value!r:.20}" if isinstance(value, (int, float)) else type(value).__name__
+    raise DataError(f"holds {shown} where same or not belongs")

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ POINTS = (
 )
 _TEMPLATE_POINTS = tuple(f"mask_{letter}" for letter in "abcdef")
 _LARGEST = 1000.0
+_LONGEST_NAME = 255  # bytes, as file systems have it
 _LARGEST_NAMED = 224.0  # twice the face: what is larger in a file's name is its size in pixels
 # Where the template's points lie on a face, by height: 0 the eyes, 0.97 the mouth, 1.48 the chin.
 # a, c: the jaw level with the nose's tip; d, f: level with the lower lip; b: the bridge; e: chin.
@@ -111,6 +113,8 @@ def _inside(where: str, file: Any) -> str:
     parts = PurePosixPath(str(file).replace("\\", "/"))
     if not str(file) or parts.is_absolute() or ".." in parts.parts:
         raise OccluderInputError(f"{where}: file must lie inside the folder, got {str(file)!r}")
+    if "\0" in str(file) or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts.parts):
+        raise OccluderInputError(f"{where}: {str(file)[:40]!r}... is no name of a file")
     return parts.as_posix()
 
 
@@ -250,14 +254,15 @@ def _read_templates(path: Path) -> dict[str, Facts]:
         points = _with_template(where, _points_of(where, cells))
         is_turned = section.endswith(("_left", "_right"))
         category = "face_mask_side" if is_turned else "face_mask"
-        file = _found(path.parent, template)
+        file = _inside(where, _found(path.parent, where, template))
         facts[file] = Facts(points=points, name=f"{category}/{section}", category=category)
     return facts
 
 
-def _found(root: Path, template: str) -> str:
+def _found(root: Path, where: str, template: str) -> str:
     """Return a template's file in the folder; its path is written from some folder above."""
     parts = [part for part in PurePosixPath(template.replace("\\", "/")).parts if part != ".."]
+    _inside(where, "/".join(part for part in parts if part != "/"))
     tails = ["/".join(parts[start:]) for start in range(len(parts))]
     return next((tail for tail in tails if (root / tail).is_file()), tails[-1])
 

@@ -124,7 +124,7 @@ def mutate_text(data: bytes, rng: random.Random) -> bytes:
         return mutate_bytes(data, rng)
     if kind < 0.2:
         encoding = rng.choice(("utf-16", "utf-16-be", "utf-8-sig", "latin-1", "utf-32"))
-        return data.decode("utf-8").encode(encoding, "replace")
+        return data.decode("utf-8", "replace").encode(encoding, "replace")
     lines = data.split(b"\n")
     for _ in range(rng.choice((1, 1, 2, 3))):
         at = rng.randrange(len(lines))

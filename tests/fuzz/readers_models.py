@@ -1,5 +1,6 @@
 """Networks, states of training, features, embeddings, lists of pairs: what the programs load."""
 
+import contextlib
 import io
 import json
 import os
@@ -50,10 +51,8 @@ def _make_safetensors(root: Path) -> None:
 def _read_model(root: Path, changed: bool) -> None:
     for path in sorted(root.glob("*.*")):
         if path.suffix == ".safetensors":
-            try:
+            with contextlib.suppress(OccgenError):
                 read_metadata(path)
-            except OccgenError:
-                pass
         model = frommodel.load(path)
         assert max(model.config.height, model.config.width) <= 4096
         if not changed or model.config.height * model.config.width <= 128 * 128:
@@ -244,21 +243,38 @@ def _craft_onnx(valid: Files) -> Iterator[Files]:
         return made
 
     for where in ("../canary", "../../canary", "/etc/hostname", "missing", "", "model.onnx"):
-        yield {"model.onnx": network(
-            helper.make_node("Identity", ["w"], ["y"]), initialisers=[tensor("w", where, (1, 2))],
-            shape=(1, 2)).SerializeToString()}  # fmt: skip
-    yield {"model.onnx": network(
-        helper.make_node("Identity", ["w"], ["y"]), shape=(1, 2), initialisers=[
-            tensor("w", "model.onnx", (1, 10**12), offset="99999999999", length="4000000000000")]
-    ).SerializeToString()}  # fmt: skip
+        yield {
+            "model.onnx": network(
+                helper.make_node("Identity", ["w"], ["y"]),
+                initialisers=[tensor("w", where, (1, 2))],
+                shape=(1, 2),
+            ).SerializeToString()
+        }
+    yield {
+        "model.onnx": network(
+            helper.make_node("Identity", ["w"], ["y"]),
+            shape=(1, 2),
+            initialisers=[
+                tensor("w", "model.onnx", (1, 10**12), offset="99999999999", length="4000000000000")
+            ],
+        ).SerializeToString()
+    }
     for dims in ([10**6, 10**6], [2**62, 4], [-1, 8], []):
         lying = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=dims, raw_data=b"1234")
-        yield {"model.onnx": network(helper.make_node("Identity", ["w"], ["y"]), initialisers=[lying],
-                                     shape=dims).SerializeToString()}  # fmt: skip
+        yield {
+            "model.onnx": network(
+                helper.make_node("Identity", ["w"], ["y"]), initialisers=[lying], shape=dims
+            ).SerializeToString()
+        }
     for size in (10**7, 10**10, 10**15):
         fill = helper.make_tensor("s", TensorProto.INT64, [2], [1, size])
-        yield {"model.onnx": network(helper.make_node("ConstantOfShape", ["s"], ["y"]),
-                                     initialisers=[fill], shape=(1, size)).SerializeToString()}  # fmt: skip
+        yield {
+            "model.onnx": network(
+                helper.make_node("ConstantOfShape", ["s"], ["y"]),
+                initialisers=[fill],
+                shape=(1, size),
+            ).SerializeToString()
+        }
     yield {"model.onnx": network(helper.make_node("NoSuchOp", ["x"], ["y"])).SerializeToString()}
     yield {
         "model.onnx": network(
@@ -281,8 +297,9 @@ def _make_features(root: Path) -> None:
         ).mkdir(parents=True, exist_ok=True) is None else None
     np.save(root / "one.npy", np.ones(8, np.float32))
     np.save(root / "rows.npy", np.ones((4, 8), np.float32))
-    (root / "rows.npy.csv").write_text("row,key,identity\n" + "".join(
-        f"{n},p/{n}.jpg,p\n" for n in range(4)))  # fmt: skip
+    (root / "rows.npy.csv").write_text(
+        "row,key,identity\n" + "".join(f"{n},p/{n}.jpg,p\n" for n in range(4))
+    )
     with h5py.File(root / "rows.h5", "w") as file:
         file["embedding"] = np.ones((4, 8), np.float32)
         for name in ("key", "identity_name"):
@@ -305,7 +322,7 @@ def _call_all(*calls: Callable[[], Any]) -> None:
 
 def _rows(path: Path) -> None:
     rows, keys, people = read_embeddings(path)
-    assert rows.ndim == 2 and rows.dtype.kind == "f", rows.dtype
+    assert (rows.ndim, rows.dtype.kind) == (2, "f"), rows.dtype
     assert len(rows) == len(keys) == len(people)
     assert all(isinstance(text, str) for text in (*keys, *people))
     np.asarray(rows[:10], np.float32).sum()
@@ -357,7 +374,7 @@ def _craft_features(valid: Files) -> Iterator[Files]:
             ("<f2", False, "(4, 8)"),
             ("|S0", False, "(4, 8)"),
             ("|S999999999", False, "(4, 8)"),
-        )  # fmt: skip
+        )
     ]
     headers += ["__import__('os').system('touch ../escape_code')", "[" * 9000, "{}", "(" * 60_000]
     bodies = [_npy(header, bytes(128)) for header in headers]
@@ -397,8 +414,9 @@ def _forged_rows(data: bytes, rng: random.Random) -> bytes:
         if way == 0:
             file.create_dataset(bad, (2**40, 8), "<f4", chunks=(1024, 8), compression="gzip")
         elif way == 1:
-            file[bad] = rng.choice((h5py.SoftLink("/x"), h5py.SoftLink(f"/{bad}"), h5py.ExternalLink(
-                "../../canary", "x"), h5py.ExternalLink("../pipe", "x"), h5py.SoftLink("/")))  # fmt: skip
+            inner = [h5py.SoftLink(place) for place in ("/x", f"/{bad}", "/")]
+            outer = [h5py.ExternalLink(place, "x") for place in ("../../canary", "../pipe")]
+            file[bad] = rng.choice(inner + outer)
         elif way == 2:
             layout = h5py.VirtualLayout((4, 8), "<f4")
             layout[...] = h5py.VirtualSource("../../canary", "x", (4, 8))
@@ -406,8 +424,17 @@ def _forged_rows(data: bytes, rng: random.Random) -> bytes:
         elif way == 3:
             file.create_dataset(bad, (4, 8), "<f4", external=[("../../canary", 0, 128)])
         elif way == 4:
-            file[bad] = rng.choice((5, "text", np.zeros((4, 8, 2)), np.zeros((0, 8)), np.zeros(4, "c8"),
-                                    np.array([b"\xff"] * 4), h5py.Empty("f4")))  # fmt: skip
+            file[bad] = rng.choice(
+                (
+                    5,
+                    "text",
+                    np.zeros((4, 8, 2)),
+                    np.zeros((0, 8)),
+                    np.ones(4, "c8"),
+                    np.array([b"\xff"] * 4),
+                    h5py.Empty("f4"),
+                )
+            )
         elif way == 5:
             file.create_group(bad)
         elif way == 6:
@@ -454,10 +481,12 @@ def _make_configs(root: Path) -> None:
 
 def _read_configs(root: Path, changed: bool) -> None:
     kinds = {kind.__name__: kind for kind in (ModelConfig, TrainConfig)}
-    _call_all(*(
-        lambda path=path: kinds[path.stem].from_json(path.read_text("utf-8", "surrogatepass"))
-        for path in sorted(root.glob("*.json"))
-    ))  # fmt: skip
+    _call_all(
+        *(
+            lambda path=path: kinds[path.stem].from_json(path.read_text("utf-8", "surrogatepass"))
+            for path in sorted(root.glob("*.json"))
+        )
+    )
 
 
 READERS = [
@@ -466,10 +495,26 @@ READERS = [
     Reader("state of a training", _make_state, _read_state, damage=_damage_state),
     Reader("detector's weights", _make_mtcnn, _read_mtcnn),
     Reader("ONNX", _make_onnx, _read_onnx, crafted=_craft_onnx),
-    Reader("features and embeddings", _make_features, _read_features, ("*.*", "features/a/*"),
-           _damage_features, crafted=_craft_features),
-    Reader("lists of pairs", _make_pairs, _read_pairs, damage=lambda name, data, rng:
-           mutate_text(data, rng), crafted=_craft_pairs),
-    Reader("model configuration", _make_configs, _read_configs, damage=lambda name, data, rng:
-           dump_json(mutate_json(json.loads(data), rng)), is_named=False),
-]  # fmt: skip
+    Reader(
+        "features and embeddings",
+        _make_features,
+        _read_features,
+        ("*.*", "features/a/*"),
+        _damage_features,
+        crafted=_craft_features,
+    ),
+    Reader(
+        "lists of pairs",
+        _make_pairs,
+        _read_pairs,
+        damage=lambda name, data, rng: mutate_text(data, rng),
+        crafted=_craft_pairs,
+    ),
+    Reader(
+        "model configuration",
+        _make_configs,
+        _read_configs,
+        damage=lambda name, data, rng: dump_json(mutate_json(json.loads(data), rng)),
+        is_named=False,
+    ),
+]

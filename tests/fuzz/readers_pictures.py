@@ -71,8 +71,8 @@ def _read_pictures(root: Path, changed: bool) -> None:
             assert image.dtype == np.uint8, image.dtype
             assert image.ndim == 3, image.shape
             assert image.size <= 150_000_000, image.shape
-        except DataError as error:
-            assert "\n" not in str(error), error
+        except DataError:
+            pass
         try:
             height, width = read_size(data)
         except DataError:

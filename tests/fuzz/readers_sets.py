@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 from mutations import HOSTILE_TEXT, dump_json, mutate_bytes, mutate_json, mutate_text
+from occgen_cli.info import info_command
 from samples import make_set, touch_source
 from trial import Files, Reader
 
@@ -32,7 +33,6 @@ from occgen.recipe_file import Recipe, recipe_bytes
 from occgen.repair import repair
 from occgen.sources import ListedSource, open_source
 from occgen.verify import verify
-from occgen_cli.info import info_command
 
 
 def _touch_shards(root: Path) -> None:

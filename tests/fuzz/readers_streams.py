@@ -171,12 +171,12 @@ def _make_tar(root: Path) -> None:
 
 def _read_tar(root: Path, changed: bool) -> None:
     errors = []
+    scratch = root.parent / "out"
+    scratch.mkdir(exist_ok=True)
     for path in sorted(root.glob("*.tar")):
-        scratch = root.parent / "out"
-        scratch.mkdir(exist_ok=True)
         for call in (
             lambda path=path: touch_source(TarSource(path)),
-            lambda path=path: _unpack(path, root.parent / "out" / f"{path.stem}", scratch),
+            lambda path=path: _unpack(path, scratch / path.stem, scratch),
         ):
             try:
                 call()

@@ -85,7 +85,7 @@ def touch_source(source: Any, most: int = 50) -> int:
     source.check()
     source.carried()
     count = source.count()
-    assert 0 <= count, count
+    assert count >= 0, count
     decoded = 0
     for number, ref in enumerate(source.refs()):
         if number >= most:

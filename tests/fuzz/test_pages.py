@@ -8,15 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from occgen_cli.main import main
 
 from occgen.preview import Tile, html_page, tiles_of_set
 from occgen.reader import open_shards
-from occgen_cli.main import main
 
 EVIL = "<script>alert(1)</script>"
 NAMES = (EVIL, '"><img src=x onerror=alert(1)>', "';alert(1)//", "&lt;b&gt;", "=cmd|'/c calc'!A1")
 TAGS = {  # what the pages are made of
-    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "span"),
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "p",
+        "span",
+    ),
     *("img", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "caption", "div"),
     *("section", "header", "footer", "article", "ul", "ol", "li", "code", "pre", "b", "i", "em"),
     *("strong", "small", "a", "svg", "path", "line", "rect", "circle", "text", "g", "polyline"),

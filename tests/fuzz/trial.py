@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mutations import mutate_bytes
+from occgen_cli.boundary import _explain
 
 from occgen.errors import OccgenError
-from occgen_cli.boundary import _explain
 from occluders.errors import OccluderError
 
 __all__ = ["TIME_BOUND_S", "Files", "Reader", "main"]

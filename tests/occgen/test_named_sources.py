@@ -199,8 +199,20 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Any:
     write_lmdb(path, [b"x"], subdir=False)
     source = LmdbSource(path)
     writer = lmdb.open(str(path) + ".w", subdir=False, map_size=1 << 24)
-    source._base = writer
+    source._base = _Written(writer)
     return source, writer
+
+
+class _Written:
+    """A base that is written to while it is read."""
+
+    def __init__(self, base: Any) -> None:
+        self._base, self.entries = base, 3
+
+    def get(self, key: bytes) -> bytes | None:
+        with self._base.begin() as view:
+            found: bytes | None = view.get(key)
+        return found
 
 
 def test_mf1_occludes_the_probes_alone(put: Callable[..., Path], tmp_path: Path) -> None:
@@ -271,3 +283,25 @@ def test_datasets_says_where_each_is_expected(
     assert [(record["name"], record["is_there"]) for record in found] == [("ar", True)]
     shutil.rmtree(tmp_path / "ar")
     assert CliRunner().invoke(main, ["datasets", "nothing"]).exit_code == 2
+
+
+def test_a_deep_tree_and_long_values_of_an_lmdb_are_read(tmp_path: Path) -> None:
+    """Branch pages, values on pages of their own, an older state and a key that is not there."""
+    from occgen.lmdb_file import LmdbFile
+
+    values = {b"%d" % n: bytes([n % 251]) * (9000 if n % 400 == 0 else n % 90) for n in range(5000)}
+    path = tmp_path / "deep.lmdb"
+    with lmdb.open(str(path), subdir=False, map_size=1 << 25) as base:
+        for part in range(3):
+            with base.begin(write=True) as view:
+                for key, value in list(values.items())[part::3]:
+                    view.put(key, value)
+        assert base.stat()["depth"] >= 2
+    file = LmdbFile(path)
+    assert file.entries == len(values)
+    assert all(file.get(key) == value for key, value in values.items())
+    assert [file.get(key) for key in (b"", b"5000", b"a", b"\xff")] == [None] * 4
+    path.write_bytes(path.read_bytes()[: 1 << 14])
+    cut = LmdbFile(path)
+    with pytest.raises(DataError, match="beyond the end"):
+        list(map(cut.get, values))
