@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from joblib import cpu_count
+
 from occgen.atomic import make_folder, replacing_bytes
 from occgen.engine import open_library
 from occgen.errors import InputError
@@ -24,7 +26,7 @@ from ..protocols import Faces, IdentificationTask, Task, VerificationTask, find_
 from ..protocols.verification import open_pairs, people_of
 from .conditions import CONDITIONS, Condition
 from .config import PaperConfig
-from .libraries import make_rectangles, split_cutouts
+from .libraries import cutout_files, make_rectangles, split_cutouts
 from .splits import PARTS, Split, split_crops
 from .trees import draw_tree, link_tree, tree_fingerprint
 
@@ -147,7 +149,7 @@ class PaperData:
         else:
             make_folder(path.parent)
             replacing_bytes(path, json.dumps(about, indent=1).encode("utf-8"))
-        jobs = len(os.sched_getaffinity(0))
+        jobs = cpu_count()
         for number, part in enumerate(PARTS):
             if self.config.sizes.people is not None:
                 draw_tree(self.tree(part), self.config.sizes.people[number], jobs)
@@ -328,7 +330,9 @@ def open_data(config: PaperConfig) -> PaperData:
         values = {"statement": split.statement, "counts": counts, "split": split}
     else:
         values = _published_sets(config, missing)
-    if config.cutouts is None:
+    if config.cutouts is not None:
+        cutout_files(Path(config.cutouts))  # refused before any work
+    else:
         missing.append("real cut-outs: --cutouts DIR; their columns and runs are left out")
     data = PaperData(config=config, missing=(), **values)
     if not data.has_groups:

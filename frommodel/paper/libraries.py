@@ -10,7 +10,7 @@ from occgen.codec import encoder
 from occgen.errors import InputError
 from occgen.seeding import Stream
 
-__all__ = ["make_rectangles", "split_cutouts"]
+__all__ = ["cutout_files", "make_rectangles", "split_cutouts"]
 
 UInt8 = NDArray[np.uint8]
 
@@ -71,6 +71,20 @@ def _rectangle(number: int) -> UInt8:
     return np.ascontiguousarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
 
 
+def cutout_files(source: Path) -> list[Path]:
+    """Return the members of a library of real cut-outs, ``CATEGORY/NAME.png``, in order.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    files = [path for path in source.glob("*/*") if path.suffix.lower() in _PICTURES]
+    if not files:
+        raise InputError(f"{source} holds no cut-outs; one folder a category with PNG or WebP")
+    return sorted(files)
+
+
 def split_cutouts(source: Path, train: Path, test: Path) -> None:
     """Link the members of a library of real cut-outs into two folders, none into both.
 
@@ -87,11 +101,8 @@ def split_cutouts(source: Path, train: Path, test: Path) -> None:
     InputError
         When there is none.
     """
-    files = [path for path in source.glob("*/*") if path.suffix.lower() in _PICTURES]
-    if not files:
-        raise InputError(f"{source} holds no cut-outs; one folder a category with PNG or WebP")
     by_category: dict[str, list[Path]] = {}
-    for path in sorted(files):
+    for path in cutout_files(source):
         by_category.setdefault(path.parent.name, []).append(path)
     for category, members in by_category.items():
         members.sort(key=lambda path: Stream(_SEED, f"{category}/{path.name}", "cut-outs").random())

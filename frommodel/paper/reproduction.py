@@ -58,9 +58,9 @@ def reproduce(
 
     began = time.monotonic()
     out = config.folder
+    data = open_data(config)  # before anything is written
     make_folder(out)
     with locked_output(out):
-        data = open_data(config)
         tell(data.statement)
         for text in data.missing:
             tell(f"missing: {text}")

@@ -64,6 +64,23 @@ def test_wrong_questions_are_one_line(
     assert "Traceback" not in result.stderr
 
 
+def test_wrong_inputs_leave_no_output_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OCCGEN_DATA", raising=False)
+    empty, out = tmp_path / "empty", tmp_path / "out"
+    empty.mkdir()
+    for options, message in (
+        (["--preset", "real", "--root", str(empty)], "folds.csv does not exist"),
+        (["--preset", "full", "--root", str(empty)], "finds none of webface, lfw, mf1"),
+        (["--preset", "tiny", "--cutouts", str(empty)], "holds no cut-outs"),
+    ):
+        result = run("--out", str(out), *options)
+        assert result.exit_code == 2, result.stderr
+        assert message in result.stderr
+        assert not out.exists()
+
+
 @pytest.mark.slow
 def test_from_training_to_page_and_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
