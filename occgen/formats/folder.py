@@ -73,7 +73,7 @@ class FolderFormat:
                 blobs = [_mask_png(blob, height, width) if blob else b"" for blob in blobs]
                 names = [f"{name.rpartition('.')[0]}.png" for name in names]
             files[kind] = [
-                [_place(out / folder / name, blob, work), hashlib.sha256(blob).hexdigest()]
+                [_place(out / folder, name, blob, work), hashlib.sha256(blob).hexdigest()]
                 if blob
                 else ["", ""]
                 for name, blob in zip(names, blobs, strict=True)
@@ -241,7 +241,8 @@ def _part_name(index: int) -> str:
     return f"parts/shard-{index:05d}.json"
 
 
-def _place(path: Path, data: bytes, work: Path) -> str:
+def _place(folder: Path, name: str, data: bytes, work: Path) -> str:
+    path = folder / name
     try:
         temporary = work / "file"
         temporary.write_bytes(data)
@@ -252,7 +253,7 @@ def _place(path: Path, data: bytes, work: Path) -> str:
             os.replace(temporary, path)
     except OSError as error:
         raise cannot_be_written(path, error) from error
-    return path.relative_to(work.parent.parent).as_posix().partition("/")[2]
+    return path.relative_to(folder).as_posix()
 
 
 def _checked_file(folder: Path, name: str, digest: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ __all__ = [
 SCHEMA = 1
 _SHARD = re.compile(r"shard-\d{5,}\.h5")
 _PATTERN = re.compile(r"pattern-k\d+\.h5")
-_BLOCK = 1 << 22  # the file is built in memory and grows by this
+_BLOCK = 1 << 22  # an object of a store is held in memory, which grows by this
 _MAX_ELEMENTS = 1 << 33  # of one dataset in a file that somebody else may have made
 
 
@@ -110,18 +111,28 @@ def shard_bytes(columns: Columns, attributes: Mapping[str, Any]) -> bytes:
     Notes
     -----
     The file is made in memory and written by the caller in one piece, so that a full disk is an
-    error of the system's and never one inside the HDF5 library.
+    error of the system's and never one inside the HDF5 library. Any version of that library gives
+    the same bytes. It is closed before its bytes are taken: of an open file of this layout, HDF5
+    before 2.0 hands out an image whose first checksum is wrong.
     """
-    with h5py.File(
-        "shard", "w", driver="core", backing_store=False, block_size=_BLOCK, libver=("v108", "v110")
-    ) as file:
+    kinds = (h5py.h5p.FILE_CREATE, h5py.h5p.GROUP_CREATE, h5py.h5p.FILE_ACCESS)
+    creation, group, access = (h5py.h5p.create(kind) for kind in kinds)
+    for properties in (creation, group):
+        properties.set_obj_track_times(False)
+    image = io.BytesIO()
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, image)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V110)
+    made = h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, creation, access)
+    with h5py.File(made) as file:
         for name, value in attributes.items():
             file.attrs[name] = value
         for name, column in columns.items():
+            folder = name.rpartition("/")[0]
+            if folder and folder not in file:
+                h5py.h5g.create(file.id, folder.encode(), gcpl=group)
             file.create_dataset(name, data=column, dtype=column.dtype, track_times=False)
-        file.flush()
-        image: bytes = file.id.get_file_image()
-    return image
+    return image.getvalue()
 
 
 @contextlib.contextmanager

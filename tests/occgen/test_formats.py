@@ -1,6 +1,8 @@
 """Both formats: write then read is the identity, names stay inside, plain h5py reads shards."""
 
 import csv
+import hashlib
+import io
 import json
 import zlib
 from pathlib import Path, PurePosixPath
@@ -129,6 +131,33 @@ def test_the_same_columns_give_the_same_bytes(name: str, tmp_path: Path) -> None
         (out / ".tmp").mkdir(parents=True)
         sums.append(open_format(name).write(out, out / ".tmp", 0, columns, ATTRIBUTES))
     assert sums[0] == sums[1]
+
+
+def test_a_folder_named_from_here_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scratch = tmp_path / "made" / ".tmp-1"  # absolute, as mkdtemp has it since Python 3.12
+    scratch.mkdir(parents=True)
+    columns = columns_of([b"\xff\xd8a"], [b""])
+    made = open_format("folder")
+    stored = made.write(Path("made"), scratch, 0, columns, ATTRIBUTES)
+    assert made.find(Path("made"), 0) == stored
+
+
+def test_every_version_of_hdf5_gives_these_bytes() -> None:
+    columns = {
+        "image/data": np.arange(99, dtype=np.uint8),
+        "image/offset": np.array([0, 40, 99], np.uint64),
+        "key": np.array([b"a/1", b"b"]),
+        "pattern/k5": np.array([3, 0], np.int16),
+    }
+    data = shard_bytes(columns, {"schema": 1, "codec": "jpeg"})
+    pinned = "c5fc7582a8c146ccbcc5f9b0c33c70dcbfe874c0c7edf809968a403ac5de462c"
+    assert hashlib.sha256(data).hexdigest() == pinned
+    with h5py.File(io.BytesIO(data)) as file:  # HDF5 looks at its checksums
+        for name, column in columns.items():
+            assert np.array_equal(file[name][:], column)
 
 
 def test_digests_tell_name_type_shape_and_bytes_apart() -> None:
