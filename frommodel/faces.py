@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from occgen.errors import DataError, InputError
 from occgen.manifest import MANIFEST, read_manifest
+from occgen.pool import usable_jobs
 from occgen.reader import Shards
 from occgen.sources import Source, open_source
 from occgen.storage import is_remote
@@ -313,7 +314,7 @@ def hold(
             if on_progress is not None:
                 on_progress(len(pictures))
         return HeldFaces(faces, pictures)
-    workers = Parallel(n_jobs=processes, return_as="generator")
+    workers = Parallel(n_jobs=usable_jobs(processes), return_as="generator")
     for part in workers(delayed(_read_span)(faces, span) for span in spans):
         pictures += part
         if on_progress is not None:

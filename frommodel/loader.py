@@ -24,6 +24,7 @@ from occgen.config import BuildConfig
 from occgen.engine import open_library
 from occgen.errors import DataError, InputError, OccgenError
 from occgen.patterns import PatternGrid
+from occgen.pool import can_start_workers
 from occgen.seeding import Stream
 from occgen.synthesis import OccludedFace, draw_placements, occlude_with
 from occgen.workshop import narrow_library
@@ -326,7 +327,7 @@ def batch_loader(
     plans : iterator of (int, list of int)
         Epoch and numbers of each batch; read as workers need them.
     workers : int, optional
-        Processes; 0 makes batches here, when they are asked for.
+        Processes; 0, or where none can be started, makes batches here, when they are asked for.
     pin_memory : bool, optional
         For a CUDA device.
 
@@ -340,6 +341,7 @@ def batch_loader(
     DataError, InputError
         As `BatchMaker.make`, in one line whichever process it came from.
     """
+    workers = workers if workers and can_start_workers() else 0
     loader = DataLoader(
         _PlannedBatches(maker),
         sampler=plans,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from joblib import cpu_count
 
 from occluders import OccluderLibrary
 
@@ -19,6 +18,7 @@ from .engine import open_library
 from .formats import open_format
 from .formats.hdf5 import shard_bytes
 from .manifest import MANIFEST
+from .pool import usable_jobs
 from .sources import FaceRef, Source, configured_source
 from .storage import check_reachable, is_remote
 from .tasks import Plan, ShardTask, picture_size
@@ -104,7 +104,7 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
     again_s, columns, data_bytes = _make(order, task)
 
     images, made = plan.pictures * config.variants, max(len(columns["key"]), 1)
-    jobs = config.jobs or cpu_count()
+    jobs = usable_jobs(config.jobs)
     decode_s, pasted = _decoding(chosen), np.unique(columns["paste/occluder"])
     resize_s = max(first_s - again_s - len(pasted) * decode_s, 0) / made
     most = images * -(-plan.shards // jobs) / max(plan.shards, 1)  # faces the busiest worker makes

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from occluders import OccluderError, from_spec
@@ -26,6 +26,7 @@ from .engine import Progress
 from .errors import DataError, InputError, OccgenError
 from .manifest import MANIFEST, read_manifest
 from .perceptual import REGIONS_HASHED, close_pairs, hash_picture, likeness
+from .pool import usable_jobs
 from .reader import Shards, open_shards
 from .sources import Source, open_source
 
@@ -274,7 +275,7 @@ def _hash_both(
     for one in (a, b):
         numbered, step = tuple(enumerate(one.keys)), _PICTURES_A_TASK
         chunks = [numbered[start : start + step] for start in range(0, len(numbered), step)]
-        pool = Parallel(n_jobs=min(jobs or cpu_count(), len(chunks)), return_as="generator")
+        pool = Parallel(n_jobs=min(usable_jobs(jobs), len(chunks)), return_as="generator")
         parts = []
         for part in pool(delayed(_hash_some)(one.where, chunk) for chunk in chunks):
             parts.append(part)

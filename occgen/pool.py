@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
+from multiprocessing import get_context
 from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
@@ -13,7 +14,14 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from .errors import ShardError
 
-__all__ = ["Workers", "WorkersLostError", "run_tasks", "until_kept_alive"]
+__all__ = [
+    "Workers",
+    "WorkersLostError",
+    "can_start_workers",
+    "run_tasks",
+    "until_kept_alive",
+    "usable_jobs",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +35,35 @@ _ATTEMPTS = 3  # so often workers may be lost before one more task is done
 
 class WorkersLostError(Exception):
     """Workers ended before their tasks: killed by the system, or with their machine."""
+
+
+@lru_cache(maxsize=1)
+def can_start_workers() -> bool:
+    """Whether worker processes can be had: they need semaphores, on Linux a writable /dev/shm."""
+    try:
+        get_context("fork").Lock()
+    except (ImportError, OSError) as error:
+        _log.warning("no semaphores (%s), so no worker processes: this one does the work", error)
+        return False
+    return True
+
+
+def usable_jobs(jobs: int | None = None) -> int:
+    """Return the number of processes to work with.
+
+    Parameters
+    ----------
+    jobs : int, optional
+        None for all cores this process may use: its affinity, its cgroup's quota and
+        ``$LOKY_MAX_CPU_COUNT`` bound them.
+
+    Returns
+    -------
+    int
+        1 where no worker can be started.
+    """
+    jobs = jobs or cpu_count()
+    return jobs if jobs == 1 or can_start_workers() else 1
 
 
 class Workers(Protocol):
@@ -82,7 +119,7 @@ def run_tasks(
             work, config.backend, config.address, config.jobs, tasks, WorkersLostError
         )
         return
-    jobs = config.jobs or cpu_count()
+    jobs = usable_jobs(config.jobs)
     if jobs == 1:
         for task in tasks:
             yield make(order, task)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 
 from .codec import decode_image
 from .columns import Columns, content_digest, unpack_mask
@@ -16,6 +16,7 @@ from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
 from .manifest import CARD, MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .patterns import PatternGrid
+from .pool import usable_jobs
 from .storage import set_path, storage_errors
 from .workshop import label_box
 
@@ -75,9 +76,7 @@ def verify(
         checks = (
             delayed(_check_shard)(str(path.absolute()), i, entry, settings) for i, entry in entries
         )
-        pool = Parallel(
-            n_jobs=min(jobs or cpu_count(), max(len(entries), 1)), return_as="generator"
-        )
+        pool = Parallel(n_jobs=min(usable_jobs(jobs), max(len(entries), 1)), return_as="generator")
         for done, found in enumerate(pool(checks), 1):
             findings += found
             if on_shard is not None:

@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from joblib import cpu_count
-
 from occgen.atomic import make_folder, replacing_bytes
 from occgen.engine import open_library
 from occgen.errors import InputError
+from occgen.pool import usable_jobs
 from occgen.seeding import Stream
 from occgen.sources import FolderSource, Source, find_root
 from occluders import OccluderLibrary
@@ -149,7 +148,7 @@ class PaperData:
         else:
             make_folder(path.parent)
             replacing_bytes(path, json.dumps(about, indent=1).encode("utf-8"))
-        jobs = cpu_count()
+        jobs = usable_jobs()
         for number, part in enumerate(PARTS):
             if self.config.sizes.people is not None:
                 draw_tree(self.tree(part), self.config.sizes.people[number], jobs)

@@ -1,7 +1,7 @@
 """Finished sets as torch Datasets, with real DataLoader workers."""
 
 import itertools
-import sys
+import multiprocessing
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from frommodel.data import to_nchw
 from frommodel.datasets import FIELDS, OccludedFaces, OccludedFaceStream, RankSampler
 from occgen import BuildConfig, InputError, build, open_shards
 
-METHODS = ["fork", "spawn"] if sys.platform == "linux" else ["spawn"]
+METHODS = multiprocessing.get_all_start_methods()
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 

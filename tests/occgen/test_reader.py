@@ -274,7 +274,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_other_processes_read_the_same(made: Path, tmp_path: Path, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} on this system")
@@ -404,9 +404,12 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_a_data_loader_reads_with_two_workers(made: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_data_loader_reads_with_two_workers(made: Path, tmp_path: Path, method: str) -> None:
     pytest.importorskip("torch")
-    assert run_program(LOADER, tmp_path, str(made), "spawn") == "read 38\n"
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} on this system")
+    assert run_program(LOADER, tmp_path, str(made), method) == "read 38\n"
 
 
 def test_a_sample_is_small(shards: Shards) -> None:
