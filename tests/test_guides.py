@@ -1,4 +1,4 @@
-"""The code of the guides runs as it is printed."""
+"""The code of the guides and of two more pages runs as it is printed."""
 
 import os
 import re
@@ -6,18 +6,22 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
-from occgen import BuildConfig, build
+import occluders
+from occgen import BuildConfig, build, open_shards
 from occgen.sources import open_source
 from occgen.verification_bin import write_verification_bin
 
 GUIDES = Path(__file__).parents[1] / "docs" / "guides"
-PAGES = sorted([*GUIDES.glob("*.md"), *GUIDES.parent.glob("*.md")])
+FEW = 8  # faces of a set where a page makes more
 
 
 def python_of(name: str) -> str:
@@ -61,7 +65,7 @@ def run_guide(name: str) -> dict[str, Any]:
             continue
         if "models/other.onnx" in text:
             shutil.copy("models/my.onnx", "models/other.onnx")
-        program, *arguments = shlex.split(text)
+        program, *arguments = shlex.split(re.sub(r"--limit \d+", f"--limit {FEW}", text))
         done = CliRunner().invoke(programs[program], arguments)
         assert done.exit_code == 0, f"{name}:{line}: {text}\n{done.stderr}"
     return names
@@ -110,7 +114,55 @@ def test_the_training_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     exec(compile(text, str(GUIDES / "training-loop.md"), "exec"), {"__name__": "guide"})
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links_between_guides_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).is_file(), target
+@pytest.mark.slow
+def test_placement_and_blending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    demo = open_source("demo", "1x1@5")
+    Path("face.jpg").write_bytes(demo.read(next(iter(demo.refs())).key))
+    run_guide("placement-and-blending.md")
+    assert Path("try.png").is_file()
+    (made,) = Path().glob("*-Demo*")
+    assert len(open_shards(made)) == FEW
+
+
+@pytest.mark.slow
+def test_own_occluders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for member in list(occluders.bundled())[::20]:
+        folder = Path("my-occluders", member.category)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(member.rgba).save(folder / f"{member.name.replace('/', '-')}_40x55.png")
+    run_guide("own-occluders.md")
+    assert Path("sheet.png").is_file()
+    assert len(open_shards("Occ-Demo-2.0")) == FEW
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the webdataset package
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_readme_and_the_page_of_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="the extra 'test' brings it")
+    pytest.importorskip("webdataset", reason="the extra 'test' brings it")
+    load = partial(datasets.load_dataset, cache_dir=str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.chdir(tmp_path)
+    demo = open_source("demo", "4x1@5")
+    write_verification_bin("lfw.bin", [demo.read(ref.key) for ref in demo.refs()], [True] * 2)
+    blocks = [step for step in steps_of("../formats.md") if step[1] == "python"]
+    of_form = {"hdf5": "h5py", "webdataset": "import webdataset", "parquet": "load_dataset"}
+    of_form["folder"] = "read_verification_bin"
+    assert len(blocks) == len(of_form)
+    for form, word in of_form.items():
+        config = BuildConfig(dataset="demo", root="4x3", out="Occ-LFW-2.0", shard_size=3)
+        config = replace(config, format=form, shard_size=12 if form == "hdf5" else 3, jobs=1)
+        build(replace(config, overwrite=True))
+        names: dict[str, Any] = {}
+        ((line, _, text),) = (step for step in blocks if word in step[2])
+        exec(compile(text, f"formats.md:{line}", "exec"), names)
+        if form == "hdf5":
+            exec(compile(python_of("../../README.md"), "README.md", "exec"), names)
+            assert names["jpeg"] == names["sample"].data
+            assert tuple(names["box"]) == names["sample"].box

@@ -115,15 +115,6 @@ def code_of(text: str) -> list[str]:
     )
 
 
-def test_every_option_in_the_readme_is_one() -> None:
-    for line in code_of((ROOT / "README.md").read_text(encoding="utf-8")):
-        for call in re.findall(r"occgen ([a-z][a-z-]+)([^&|`]*)", line):
-            name = called([call[0], *call[1].split()])
-            known = {o for parameter in made_as(name).params for o in parameter.opts}
-            for option in re.findall(r"--[a-z][a-z-]*", call[1]):
-                assert option in known, f"{call[0]} {option}"
-
-
 PROGRAMS = ("main", "from_train", "from_eval", "from_embed", "from_explain", "from_export")
 HELP = """
 import sys
