@@ -13,12 +13,11 @@ from occgen.regions import REGIONS
 
 from .boundary import command
 from .options import (
-    categories_option,
     existing_path,
-    group_option,
     jobs_option,
     json_option,
-    occluders_option,
+    max_skipped_option,
+    occlusion_library_options,
     on_error_option,
     seed_option,
     split_commas,
@@ -77,7 +76,13 @@ def _take_steps(
     help="Occluders on a face: 2, or 1:3 to draw a number for each.",
 )
 @click.option("--region", type=click.Choice(list(REGIONS)), help="One.  [default: all, drawn]")
-@click.option("--region-jitter", type=click.IntRange(0), default=0, help="Pixels a region moves.")
+@click.option(
+    "--region-jitter",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Pixels a region moves.",
+)
 @click.option(
     "--blend",
     type=click.Choice(["opaque", "alpha", "natural"]),
@@ -99,20 +104,21 @@ def _take_steps(
     help="What a label is the best pattern of.",
 )
 @click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
-@categories_option
-@group_option
-@click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
+@occlusion_library_options
 @click.option(
-    "--include-occluders", callback=split_commas, metavar="A,B", help="Only these: book/*."
+    "--clean-fraction",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share that stays clean.",
 )
 @click.option(
-    "--exclude-occluders", callback=split_commas, metavar="A,B", help="Not these: book/*."
+    "--variants",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Versions of each face.",
 )
-@occluders_option("Own occluders.")
-@click.option(
-    "--clean-fraction", type=click.FloatRange(0, 1), default=0.0, help="Share that stays clean."
-)
-@click.option("--variants", type=click.IntRange(1), default=1, help="Versions of each face.")
 @click.option("--area", type=click.FloatRange(0, 1, min_open=True), help="Share to cover.")
 @click.option(
     "--max-coverage", type=click.FloatRange(0, 1, min_open=True), help="Largest share covered."
@@ -152,9 +158,7 @@ def _take_steps(
 )
 @click.option("--address", help="Of a running cluster.  [default: one of this machine is started]")
 @click.option("--strict", is_flag=True, help="Stop at the first bad picture.")
-@click.option(
-    "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."
-)
+@max_skipped_option
 @on_error_option
 @click.option("--overwrite", is_flag=True, help="Replace a set of another configuration.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, how large, how long.")
@@ -178,8 +182,6 @@ def build_command(
         return
     if options["dataset"] is None:
         raise click.UsageError("--dataset NAME is needed; --dataset demo needs no files")
-    for name in ("include_occluders", "exclude_occluders"):
-        options[name] = options[name] or ()
     config = BuildConfig(format=format_, **options)
     if dry_run:
         _say_estimate(config, as_json)

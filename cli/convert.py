@@ -9,7 +9,7 @@ import click
 from occgen.config import DATASETS, FORMATS
 
 from .boundary import command
-from .options import existing_path, jobs_option, json_option, on_error_option
+from .options import existing_path, jobs_option, json_option, max_skipped_option, on_error_option
 
 __all__ = ["convert_command"]
 
@@ -31,9 +31,7 @@ __all__ = ["convert_command"]
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pictures of a data set.")
 @on_error_option
 @click.option("--strict", is_flag=True, help="Stop at the first bad picture.")
-@click.option(
-    "--max-skipped", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share."
-)
+@max_skipped_option
 @click.option("--overwrite", is_flag=True, help="Replace another set.")
 @jobs_option
 @json_option

@@ -11,6 +11,7 @@ from .options import (
     dataset_option,
     flip_option,
     json_option,
+    max_skipped_option,
     model_option,
     root_option,
 )
@@ -35,13 +36,7 @@ __all__ = ["main"]
     "--bin-name", default="", metavar="NAME", help="Write OUT/KEY_NAME.bin, MegaFace's form."
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pictures.")
-@click.option(
-    "--max-skipped",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    help="Share of pictures that may be unreadable.",
-)
+@max_skipped_option
 @json_option
 def main(
     model: str,

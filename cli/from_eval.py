@@ -11,13 +11,11 @@ from occgen.regions import REGIONS
 from .boundary import command
 from .options import (
     batch_options,
-    categories_option,
     dataset_option,
     flip_option,
-    group_option,
     json_option,
     model_option,
-    occluders_option,
+    occlusion_library_options,
     root_option,
     seed_option,
 )
@@ -49,7 +47,9 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @root_option
 @click.option("--protocol", metavar="NAME", help="Of docs/datasets.md.  [default: the data set's]")
 @click.option("--pairs", metavar="FILE", help="List of pairs.  [default: pairs.csv or pairs.txt]")
-@click.option("--num-pairs", type=click.IntRange(2), default=6000, help="Drawn for demo.")
+@click.option(
+    "--num-pairs", type=click.IntRange(2), default=6000, show_default=True, help="Drawn for demo."
+)
 @click.option(
     "--occlude",
     "scales",
@@ -64,19 +64,25 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     metavar="A,B",
     help="clean-clean, clean-occluded (second image), occluded-occluded.",
 )
-@click.option("--occlusion-seeds", type=click.IntRange(1), default=1, help="Occlusions, averaged.")
 @click.option(
-    "--placement", type=click.Choice(["random", "regions", "landmarks", "mixed"]), default="random"
+    "--occlusion-seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Occlusions, averaged.",
+)
+@click.option(
+    "--placement",
+    type=click.Choice(["random", "regions", "landmarks", "mixed"]),
+    default="random",
+    show_default=True,
 )
 @click.option("--region", type=click.Choice(list(REGIONS)), help="With --placement regions.")
 @click.option("--region-jitter", type=click.IntRange(0), help="Pixels a region moves.")
-@click.option("--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha")
-@categories_option
-@group_option
-@click.option("--split", metavar="NAME", help="Only this split of the folder's splits.json.")
-@click.option("--include-occluders", callback=_split, metavar="A,B", help="Only these: book/*.")
-@click.option("--exclude-occluders", callback=_split, metavar="A,B", help="Not these: book/*.")
-@occluders_option("Own occluders.")
+@click.option(
+    "--blend", type=click.Choice(["opaque", "alpha", "natural"]), default="alpha", show_default=True
+)
+@occlusion_library_options
 @click.option("--max-coverage", type=click.FloatRange(0, 1, min_open=True), help="Share covered.")
 @click.option("--compat", type=click.Choice(["published"]), help="Repeat the published rounding.")
 @click.option(
@@ -86,8 +92,21 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     show_default=True,
     help="Height x width at which pictures are occluded.",
 )
-@click.option("--far", "fars", default="1e-1,1e-2,1e-3,1e-4", callback=_rates, help="Rates wanted.")
-@click.option("--folds", type=click.IntRange(2), default=10, help="Where the list names none.")
+@click.option(
+    "--far",
+    "fars",
+    default="1e-1,1e-2,1e-3,1e-4",
+    callback=_rates,
+    show_default=True,
+    help="False accept rates.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    default=10,
+    show_default=True,
+    help="Where the list names none.",
+)
 @click.option(
     "--resamples",
     type=click.IntRange(0),
@@ -95,7 +114,9 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     show_default=True,
     help="Of the bootstrap over people; 0 gives no intervals.",
 )
-@click.option("--max-rank", type=click.IntRange(1), default=20, help="Of the CMC.")
+@click.option(
+    "--max-rank", type=click.IntRange(1), default=20, show_default=True, help="Of the CMC."
+)
 @click.option("--gallery", metavar="PATH", help="Folder, .npy or .bin features enrolled.")
 @click.option("--probes", metavar="PATH", help="Folder, .npy or .bin features searched for.")
 @click.option("--distractors", metavar="PATH", help="Folder, .npy or .bin features of others.")

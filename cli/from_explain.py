@@ -117,7 +117,9 @@ def _pair(out: Path, as_json: bool, **options: Any) -> None:
 @dataset_option(default="demo")
 @root_option
 @click.option("--pairs", metavar="FILE", help="List of pairs.  [default: pairs.csv or pairs.txt]")
-@click.option("--num-pairs", type=click.IntRange(2), default=1000, help="Used at most.")
+@click.option(
+    "--num-pairs", type=click.IntRange(2), default=1000, show_default=True, help="Used at most."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help=".png, .svg or .pdf.")
 @click.option("--k", type=click.IntRange(1, 16), default=5, show_default=True, help="Grid cells.")
 @click.option("--filling", type=click.Choice(_FILLINGS), default="mean", show_default=True)

@@ -17,18 +17,9 @@ __all__ = ["occlude_command"]
 
 _AS_IN_BUILD = (  # options that mean what they mean there
     *("scale", "placement", "mix", "occluders_per_face", "region", "region_jitter", "blend"),
-    "natural_steps",
-    *("by", "k", "categories", "group", "exclude_occluders", "occluders", "clean_fraction"),
-    *(
-        "split",
-        "include_occluders",
-        "variants",
-        "area",
-        "max_coverage",
-        "quality",
-        "compat",
-        "seed",
-    ),
+    *("natural_steps", "by", "k", "categories", "group", "split", "include_occluders"),
+    *("exclude_occluders", "occluders", "clean_fraction", "variants", "area", "max_coverage"),
+    *("quality", "compat", "seed"),
 )
 _CODECS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
@@ -42,8 +33,6 @@ def occlude_command(image: str, out: Path, draw: bool, as_json: bool, **options:
     """Occlude one picture as a build would, several variants side by side."""
     if out.suffix.lower() not in _CODECS:
         raise InputError(f"{out} must end in .png or .jpg")
-    for name in ("include_occluders", "exclude_occluders"):
-        options[name] = options[name] or ()
     config = BuildConfig(dataset="folder", **options)
     import numpy as np
 

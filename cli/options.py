@@ -11,16 +11,16 @@ from occgen.storage import is_remote, set_path
 
 __all__ = [
     "batch_options",
-    "categories_option",
     "dataset_option",
     "existing_path",
     "flip_option",
-    "group_option",
     "jobs_option",
     "json_option",
     "library_options",
+    "max_skipped_option",
     "model_option",
     "occluders_option",
+    "occlusion_library_options",
     "on_error_option",
     "root_option",
     "seed_option",
@@ -141,35 +141,54 @@ def split_commas(ctx: click.Context, parameter: click.Parameter, value: str | No
     return tuple(part.strip() for part in value.split(",")) if value else None
 
 
-def categories_option(function: _Function) -> _Function:
-    """Add ``--categories``, with weights where they are given."""
-    return click.option(
-        "--categories",
-        callback=split_commas,
-        metavar="A,B=2",
-        help="Only these, drawn by weight: face_mask=4,hand.",
-    )(function)
-
-
-def group_option(function: _Function) -> _Function:
-    """Add ``--group``, one of the three of Sec. 4.8."""
-    return click.option(
-        "--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3."
-    )(function)
+def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return split_commas(ctx, parameter, value) or ()
 
 
 def library_options(function: _Function) -> _Function:
     """Add ``--occluders`` and what narrows a library: five options that `subset` takes."""
+    occluders = occluders_option("A folder of occluders, or those that come with occgen.")
+    return occluders(_narrowing(function, "", split_commas))
+
+
+def occlusion_library_options(function: _Function) -> _Function:
+    """Add ``--occluders`` and what narrows a library: five options that `BuildConfig` takes."""
+    return _narrowing(occluders_option("Own occluders.")(function), "-occluders", _names)
+
+
+def _narrowing(function: _Function, ending: str, callback: Any) -> _Function:
+    """Add categories, group and split, and what is included and excluded by name."""
     for option in (
-        click.option("--exclude", callback=split_commas, metavar="A,B", help="Not these: book/*."),
-        click.option("--include", callback=split_commas, metavar="A,B", help="Only these: book/*."),
-        click.option("--split", metavar="NAME", help="Only this split of its splits.json."),
-        group_option,
-        categories_option,
-        occluders_option("A folder of occluders, or those that come with occgen."),
+        click.option(
+            f"--exclude{ending}", callback=callback, metavar="A,B", help="Not these: book/*."
+        ),
+        click.option(
+            f"--include{ending}", callback=callback, metavar="A,B", help="Only these: book/*."
+        ),
+        click.option(
+            "--split", metavar="NAME", help="Only this split of the folder's splits.json."
+        ),
+        click.option("--group", type=click.IntRange(1, 3), help="Only occluder group 1, 2 or 3."),
+        click.option(
+            "--categories",
+            callback=split_commas,
+            metavar="A,B=2",
+            help="Only these, drawn by weight: face_mask=4,hand.",
+        ),
     ):
         function = option(function)
     return function
+
+
+def max_skipped_option(function: _Function) -> _Function:
+    """Add ``--max-skipped``, above which a run fails at its end."""
+    return click.option(
+        "--max-skipped",
+        type=click.FloatRange(0, 1),
+        default=0.01,
+        show_default=True,
+        help="Share of pictures that may be unreadable.",
+    )(function)
 
 
 def model_option(

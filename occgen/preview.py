@@ -63,7 +63,7 @@ def tiles_of_set(shards: Any, count: int) -> list[Tile]:
         At most.
     """
     if len(shards) == 0:
-        raise InputError(f"{shards.path} holds no images")
+        raise InputError(f"{shards.path} holds no pictures")
     picked = np.unique(np.linspace(0, len(shards) - 1, min(count, len(shards))).astype(int))
     tiles = []
     for index in picked.tolist():
@@ -95,7 +95,7 @@ def tiles_of_faces(source: Any, count: int) -> list[Tile]:
     """
     keys = [ref.key for ref in source.refs()]
     if not keys:
-        raise InputError(f"{source.root} holds no images")
+        raise InputError(f"{source.root} holds no pictures")
     picked = np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int))
     config = source.manifest["config"]
     k, name = int(config["k"]), f"k{config['k']}{'_mask' if config['by'] == 'mask' else ''}"

@@ -184,7 +184,7 @@ def test_an_empty_set_is_told() -> None:
         def __len__(self) -> int:
             return 0
 
-    with pytest.raises(InputError, match="some/set holds no images"):
+    with pytest.raises(InputError, match="some/set holds no pictures"):
         tiles_of_set(Empty(), 3)
 
 
