@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frommodel.identification import search_gallery
+from frommodel.search import search_gallery
 
 
 def unit(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:

@@ -44,7 +44,7 @@ _EXPORTS = {
     "EvalConfig": "frommodel.eval_config",
     "Evaluation": "frommodel.results",
     "evaluate": "frommodel.evaluation",
-    "search_gallery": "frommodel.identification",
+    "search_gallery": "frommodel.search",
     "rank_probes": "frommodel.identification",
     "compare_paired": "frommodel.comparison",
     "read_pairs": "frommodel.pairs",

@@ -1,51 +1,29 @@
-"""Identification: exact search in galleries of any size, ranks, CMC, open-set rates; no torch."""
+"""Identification from features: ranks, CMC, MegaFace's trials, open-set rates."""
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occgen.errors import InputError
 
+from .search import search_gallery, unit_rows
+
 __all__ = [
     "OpenSetPoint",
     "Ranks",
-    "SearchResult",
     "cmc",
     "megaface_ranks",
     "open_set_rates",
     "rank_probes",
-    "search_gallery",
 ]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-
-_GALLERY_ROWS = 8192  # 16.8 MB of 512 float32
-_PROBE_ROWS = 1536  # 50 MB of scores against a block of the gallery
-_CHECKED_ROWS = 65536
-_FIRST_COLUMNS = 2048
-_RUN = 64
-
-
-class SearchResult(NamedTuple):
-    """The best of a gallery for each probe, from high to low.
-
-    Parameters
-    ----------
-    scores : ndarray of float32, shape (P, K)
-        Cosines, or products where the features are not normalised.
-    rows : ndarray of int64, shape (P, K)
-        Of the gallery; of equal scores the lower row first.
-    """
-
-    scores: Float32
-    rows: Int64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,69 +76,6 @@ class OpenSetPoint:
     false_alarms: int
     achieved_far: float
     note: str
-
-
-def search_gallery(
-    probes: Float32,
-    gallery: Float32,
-    k: int = 1,
-    *,
-    normalise: bool = True,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> SearchResult:
-    """Return the `k` most similar gallery rows of every probe, exactly.
-
-    Parameters
-    ----------
-    probes : ndarray of float32, shape (P, E)
-    gallery : ndarray of float32, shape (G, E)
-        May be a `numpy.memmap`: each row is read once.
-    k : int, optional
-        At most G are given.
-    normalise : bool, optional
-        Scale rows to length one first (copies of single blocks), so that scores are cosines; a row
-        of zeros scores 0.
-    on_progress : callable, optional
-        Called with gallery rows done and their total.
-
-    Returns
-    -------
-    SearchResult
-
-    Raises
-    ------
-    InputError
-        For shapes that do not fit, no gallery, k under 1, or numbers that are not finite.
-
-    Notes
-    -----
-    Blocks of 8,192 gallery rows are multiplied with blocks of 1,536 probes into one reused buffer:
-    temporaries stay below 100 MB for 512 columns, whatever the sizes. After the first block few
-    scores beat a probe's k-th best, and runs of columns without any are passed over by their
-    maximum alone.
-    """
-    _check_features(probes, gallery)
-    if k < 1:
-        raise InputError(f"k must be at least 1, got {k}")
-    probes = np.asarray(probes, np.float32)
-    total, k = len(gallery), min(k, len(gallery))
-    best = np.full((len(probes), k), -np.inf, np.float32)
-    rows = np.zeros((len(probes), k), np.int64)
-    buffer = np.empty((min(_PROBE_ROWS, len(probes)), min(_GALLERY_ROWS, total)), np.float32)
-    for start in range(0, total, _GALLERY_ROWS):
-        block = np.asarray(gallery[start : start + _GALLERY_ROWS], np.float32)
-        block = _unit(block) if normalise else block
-        _check_finite(block, "gallery", start)
-        for first in range(0, len(probes), _PROBE_ROWS):
-            part = probes[first : first + _PROBE_ROWS]
-            part = _unit(part) if normalise else part
-            scores = buffer[: len(part), : len(block)]
-            np.matmul(part, block.T, out=scores)
-            end = first + len(part)
-            _merge(scores, best[first:end], rows[first:end], start)
-        if on_progress is not None:
-            on_progress(min(start + _GALLERY_ROWS, total), total)
-    return SearchResult(best, rows)
 
 
 def rank_probes(
@@ -280,7 +195,7 @@ def megaface_ranks(
     for rows in groups:
         left, right = probes[rows], mates[rows]
         if normalise:
-            left, right = _unit(left), _unit(right)
+            left, right = unit_rows(left), unit_rows(right)
         scores = left @ right.T
         for place, row in enumerate(rows.tolist()):
             others = np.delete(scores[place], place)
@@ -382,86 +297,3 @@ def open_set_rates(ranks: Ranks, fars: Sequence[float]) -> tuple[OpenSetPoint, .
             )
         )
     return tuple(points)
-
-
-def _merge(scores: Float32, best: Float32, rows: Int64, start: int) -> None:
-    """Take what beats the best so far out of a block of scores (p, g); earlier rows win ties."""
-    k = best.shape[1]
-    if k == 1:
-        at = scores.argmax(axis=1)
-        top = scores[np.arange(len(at)), at]
-        better = top > best[:, 0]
-        best[better, 0] = top[better]
-        rows[better, 0] = at[better] + start
-        return
-    begun = 0
-    if best[0, -1] == -np.inf:  # nothing to beat yet
-        begun = min(scores.shape[1], max(_FIRST_COLUMNS, 4 * k))
-        head = scores[:, :begun]
-        bound = np.partition(head, max(begun - k, 0), axis=1)[:, max(begun - k, 0)]
-        line, at = np.nonzero(head >= bound[:, None])
-        _sort_in(best, rows, line, at + start, head[line, at])
-    line, at = _above(scores[:, begun:], best[:, -1])
-    if len(line):
-        at += begun
-        _sort_in(best, rows, line, at + start, scores[line, at])
-
-
-def _above(scores: Float32, bound: Float32) -> tuple[Int64, Int64]:
-    """Return row and column of every score above its row's bound.
-
-    Runs of columns are passed over by their maximum: few hold any.
-    """
-    whole = scores.shape[1] // _RUN * _RUN
-    runs = scores[:, :whole].reshape(len(scores), -1, _RUN)
-    line, run = np.nonzero(runs.max(axis=2) > bound[:, None])
-    some, column = np.nonzero(runs[line, run] > bound[line, None])
-    last, rest = np.nonzero(scores[:, whole:] > bound[:, None])
-    return (
-        np.concatenate([line[some], last]),
-        np.concatenate([run[some] * _RUN + column, rest + whole]),
-    )
-
-
-def _sort_in(best: Float32, rows: Int64, line: Int64, row: Int64, score: Float32) -> None:
-    """Merge candidates (probe, gallery row, score) into the best so far; lower rows win ties."""
-    k = best.shape[1]
-    probes = np.unique(line)
-    probe = np.concatenate([np.repeat(probes, k), line])
-    value = np.concatenate([best[probes].ravel(), score])
-    found = np.concatenate([rows[probes].ravel(), row])
-    order = np.lexsort((found, -value, probe))
-    starts = np.searchsorted(probe[order], probes)
-    kept = order[starts[:, None] + np.arange(k)]
-    best[probes], rows[probes] = value[kept], found[kept]
-
-
-def _unit(features: NDArray[Any]) -> Float32:
-    """Return a copy with rows of length one."""
-    rows = np.asarray(features, np.float32)
-    length = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    return rows / np.maximum(length, np.float32(1e-30))[:, None]
-
-
-def _check_features(probes: NDArray[Any], gallery: NDArray[Any]) -> None:
-    for name, part in (("probes", probes), ("gallery", gallery)):
-        if part.ndim != 2 or part.dtype.kind != "f":
-            raise InputError(
-                f"{name} must be floats of shape (N, E), got {part.dtype} of shape {part.shape}"
-            )
-    if not len(gallery):
-        raise InputError("the gallery is empty")
-    if probes.shape[1] != gallery.shape[1]:
-        raise InputError(
-            f"probes have {probes.shape[1]} columns and the gallery {gallery.shape[1]}: "
-            "they are of different models"
-        )
-    for start in range(0, len(probes), _CHECKED_ROWS):
-        _check_finite(probes[start : start + _CHECKED_ROWS], "probes", start)
-
-
-def _check_finite(rows: NDArray[Any], name: str, start: int) -> None:
-    if not math.isfinite(float(np.sum(rows, dtype=np.float64))):
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        if len(bad):
-            raise InputError(f"{name} must be finite; row {start + bad[0]} is not")

@@ -1,17 +1,11 @@
-import tracemalloc
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from frommodel import identification
 from frommodel.identification import (
     cmc,
     megaface_ranks,
     open_set_rates,
     rank_probes,
-    search_gallery,
 )
 from occgen.errors import InputError
 
@@ -19,61 +13,6 @@ from occgen.errors import InputError
 def whole(rng, *shape):
     """Return features whose products are exact in float32, with many ties."""
     return rng.integers(-3, 4, shape).astype(np.float32)
-
-
-def brute(probes, gallery, k):
-    scores = probes @ gallery.T
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(scores, order, 1), order
-
-
-@settings(max_examples=40)
-@given(
-    st.integers(1, 9), st.integers(1, 1500), st.integers(1, 6), st.integers(1, 30), st.integers(0)
-)
-def test_search_equals_brute_force(probes, rows, columns, k, seed):
-    rng = np.random.default_rng(seed % 2**32)
-    p, g = whole(rng, probes, columns), whole(rng, rows, columns)
-    found = search_gallery(p, g, k, normalise=False)
-    scores, order = brute(p, g, k)
-    assert (found.scores == scores).all()
-    assert (found.rows == order).all()
-
-
-@pytest.mark.parametrize("k", [1, 20])
-def test_search_equals_brute_force_over_many_blocks(k, monkeypatch):
-    monkeypatch.setattr(identification, "_PROBE_ROWS", 40)
-    monkeypatch.setattr(identification, "_GALLERY_ROWS", 1024)
-    rng = np.random.default_rng(k)
-    p, g = whole(rng, 90, 6), whole(rng, 2 * 1024 + 77, 6)
-    found = search_gallery(p, g, k, normalise=False)
-    scores, order = brute(p, g, k)
-    assert (found.scores == scores).all()
-    assert (found.rows == order).all()
-
-
-def test_rows_are_normalised_and_zeros_score_nothing():
-    p = np.array([[3, 4], [0, 0]], np.float32)
-    g = np.array([[30, 40], [0, 9]], np.float32)
-    found = search_gallery(p, g, 2)
-    np.testing.assert_allclose(found.scores, [[1, 0.8], [0, 0]], atol=1e-6)
-    assert found.rows[0].tolist() == [0, 1]
-
-
-def test_temporaries_stay_small_whatever_the_gallery(tmp_path):
-    path = tmp_path / "gallery.npy"
-    shape = (40_000, 256)
-    rows = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-    for start in range(0, shape[0], 10_000):
-        rows[start : start + 10_000] = np.random.default_rng(start).random((10_000, 256))
-    rows.flush()
-    mapped = np.load(path, mmap_mode="r")
-    probes = np.random.default_rng(1).random((600, 256)).astype(np.float32)
-    tracemalloc.start()
-    search_gallery(probes, mapped, 20)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 100e6
 
 
 def test_ranks_and_curve_worked_by_hand():
@@ -144,29 +83,14 @@ def test_megaface_with_few_distractors_and_lone_people():
         megaface_ranks(probes, probes, ["a", "b", "c"], probes)
 
 
-def test_degenerate_galleries_are_refused():
+def test_degenerate_trials_are_refused():
     good = np.ones((2, 3), np.float32)
-    with pytest.raises(InputError, match="gallery is empty"):
-        search_gallery(good, good[:0])
-    with pytest.raises(InputError, match="of different models"):
-        search_gallery(good, np.ones((2, 4), np.float32))
-    with pytest.raises(InputError, match="floats of shape"):
-        search_gallery(good.astype(np.int64), good)
-    with pytest.raises(InputError, match="k must be at least 1"):
-        search_gallery(good, good, 0)
-    bad = good.copy()
-    bad[1, 2] = np.nan
-    with pytest.raises(InputError, match="probes must be finite; row 1"):
-        search_gallery(bad, good)
-    with pytest.raises(InputError, match="gallery must be finite; row 1"):
-        search_gallery(good, bad)
     with pytest.raises(InputError, match="no trials"):
         cmc([], 3)
     with pytest.raises(InputError, match=r"in 0 \.\. 3"):
         cmc([4], 3)
     with pytest.raises(InputError, match="one a row"):
         rank_probes(good, good, ["a"], ["a", "b"])
-    assert search_gallery(good[:0], good).rows.shape == (0, 1)
 
 
 def test_all_equal_scores_have_defined_ranks():
