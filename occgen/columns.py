@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .patterns import PatternGrid
-from .placement import Placement
 from .synthesis import OccludedFace
 
 __all__ = ["CLEAN", "Columns", "ShardColumns", "content_digest", "pack_mask", "unpack_mask"]
@@ -21,7 +20,8 @@ CLEAN = "clean"  # category 0 of a face nothing was pasted on
 Columns = dict[str, NDArray[Any]]
 Box = tuple[int, int, int, int]
 
-_MASKS_A_BATCH = 256
+_MASKS_A_BATCH = 32  # that stay in the processor's cache until they are packed
+_MASK_LEVEL = 1
 
 
 def pack_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -31,7 +31,7 @@ def pack_mask(mask: NDArray[np.bool_]) -> bytes:
     ----------
     mask : ndarray of bool, shape (H, W)
     """
-    return zlib.compress(np.packbits(mask).tobytes(), 1)
+    return zlib.compress(np.packbits(mask).tobytes(), _MASK_LEVEL)
 
 
 def unpack_mask(data: bytes, height: int, width: int) -> NDArray[np.bool_]:
@@ -56,19 +56,6 @@ def unpack_mask(data: bytes, height: int, width: int) -> NDArray[np.bool_]:
     return flat.reshape(height, width).view(np.bool_)
 
 
-class _Row(NamedTuple):
-    """What is kept of one face."""
-
-    key: str
-    identity: int
-    name: str
-    data: bytes
-    label_box: Box
-    landmarks: NDArray[np.float32] | None
-    placements: tuple[Placement, ...]
-    paste_boxes: tuple[Box, ...]
-
-
 class ShardColumns:
     """Gathers the faces of one shard.
 
@@ -80,16 +67,33 @@ class ShardColumns:
         All categories of the library; numbers of the enum, from 1.
     keep_masks : bool
         Whether masks are stored: not where a mask is the box itself.
+
+    Notes
+    -----
+    What is kept of a face are numbers, names and bytes in lists of their own: tuples and objects
+    kept one a face cost more than what they hold, as Python's garbage collector looks through
+    them again and again.
     """
 
     def __init__(self, grid: PatternGrid, categories: tuple[str, ...], keep_masks: bool) -> None:
         self._grid = grid
         self._numbers = {name: number for number, name in enumerate((CLEAN, *categories))}
         self._keep_masks = keep_masks
-        self._rows: list[_Row] = []
+        self._keys: list[str] = []
+        self._identities: list[int] = []
+        self._names: list[str] = []
+        self._images: list[bytes] = []
+        self._checksums: list[int] = []
+        self._boxes: list[int] = []  # four a face
+        self._counts: list[int] = []  # of what was pasted
+        self._paste_boxes: list[int] = []  # four a paste, as of the lists below one
+        self._paste_categories: list[int] = []
+        self._paste_occluders: list[str] = []
+        self._paste_scales: list[float] = []
+        self._points: dict[int, NDArray[np.float32]] = {}
         self._masks: list[bytes] = []
         self._pending = np.zeros((_MASKS_A_BATCH, grid.height, grid.width), np.bool_)
-        self._pending_count = 0
+        self._pending_rows: list[int] = []
         self._counted: list[int] = []  # rows whose masks were drawn
         self._mask_cells: list[NDArray[np.int64]] = []
         self._skipped: list[tuple[str, str]] = []
@@ -105,56 +109,72 @@ class ShardColumns:
         landmarks: NDArray[np.float32] | None,
     ) -> None:
         """Take one face: its encoded picture, what was pasted, and the box its label is for."""
-        placements = face.placements
-        self._rows.append(
-            _Row(key, identity, name, data, box, landmarks, placements, face.paste_boxes)
-        )
+        row, placements = len(self._keys), face.placements
+        self._keys.append(key)
+        self._identities.append(identity)
+        self._names.append(name)
+        self._images.append(data)
+        self._checksums.append(zlib.crc32(data))
+        self._boxes += box
+        self._counts.append(len(placements))
+        for placement, clipped in zip(placements, face.paste_boxes, strict=True):
+            self._paste_boxes += clipped
+            occluder = placement.occluder
+            self._paste_categories.append(self._numbers[occluder.category])
+            self._paste_occluders.append(occluder.name)
+            self._paste_scales.append(placement.scale)
+        if landmarks is not None:
+            self._points[row] = landmarks
         if not self._keep_masks and len(placements) <= 1:
             return  # its mask is the box: labelled with the boxes, and no pixel drawn
-        mask = self._pending[self._pending_count]
-        mask[:] = False
-        face.draw_mask(mask)
-        self._counted.append(len(self._rows) - 1)
-        if self._keep_masks:
-            self._masks.append(pack_mask(mask) if placements else b"")
-        self._pending_count += 1
-        if self._pending_count == _MASKS_A_BATCH:
-            self._count_pending()
+        face.draw_mask(self._pending[len(self._pending_rows)])
+        self._pending_rows.append(row)
+        if len(self._pending_rows) == _MASKS_A_BATCH:
+            self._take_pending()
 
     def skip(self, key: str, reason: str) -> None:
         """Note a picture that was left out."""
         self._skipped.append((key, reason))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._keys)
 
-    def _count_pending(self) -> None:
-        self._mask_cells.append(self._grid.count_cells(self._pending[: self._pending_count]))
-        self._pending_count = 0
+    def _take_pending(self) -> None:
+        """Count and pack the masks that were drawn, and make room for others."""
+        rows = self._pending_rows
+        masks = self._pending[: len(rows)]
+        self._counted += rows
+        self._mask_cells.append(self._grid.count_cells(masks))
+        if self._keep_masks:
+            packed = np.packbits(masks.reshape(len(rows), -1), axis=1)
+            counts = self._counts
+            self._masks += [
+                zlib.compress(bits, _MASK_LEVEL) if counts[row] else b""
+                for row, bits in zip(rows, packed, strict=True)
+            ]
+        masks[:] = False
+        rows.clear()
 
     def finish(self) -> Columns:
         """Return all columns, in the order they are written."""
-        rows, k, area = self._rows, self._grid.k, self._grid.height * self._grid.width
-        images = [row.data for row in rows]
-        boxes = np.array([row.label_box for row in rows], np.int16).reshape(-1, 4)
-        pastes = [placement for row in rows for placement in row.placements]
-        paste_boxes = [box for row in rows for box in row.paste_boxes]
-        categories = [self._numbers[placement.occluder.category] for placement in pastes]
-        occluders = [placement.occluder.name for placement in pastes]
-        scales = [placement.scale for placement in pastes]
-        counts = np.array([len(row.placements) for row in rows], np.int64)
-        first = np.zeros(len(rows) + 1, np.int64)
+        if self._pending_rows:
+            self._take_pending()
+        k, area = self._grid.k, self._grid.height * self._grid.width
+        boxes = np.array(self._boxes, np.int16).reshape(-1, 4)
+        categories, occluders = self._paste_categories, self._paste_occluders
+        counts = np.array(self._counts, np.int64)
+        first = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=first[1:])
         columns: Columns = {
-            "image/data": np.frombuffer(b"".join(images), np.uint8),
-            "image/offset": _offsets(images),
-            "image/crc32": np.array([zlib.crc32(data) for data in images], np.uint32),
+            "image/data": np.frombuffer(b"".join(self._images), np.uint8),
+            "image/offset": _offsets(self._images),
+            "image/crc32": np.array(self._checksums, np.uint32),
             "box": boxes,
             "paste/offset": first.astype(np.uint64),
-            "paste/box": np.array(paste_boxes, np.int16).reshape(-1, 4),
+            "paste/box": np.array(self._paste_boxes, np.int16).reshape(-1, 4),
             "paste/category": self._enum(categories),
             "paste/occluder": _strings(occluders),
-            "paste/scale": np.array(scales, np.float32),
+            "paste/scale": np.array(self._paste_scales, np.float32),
         }
         if self._keep_masks:
             columns["mask/data"] = np.frombuffer(b"".join(self._masks), np.uint8)
@@ -165,19 +185,19 @@ class ShardColumns:
         columns |= {
             f"pattern/k{k}": self._grid.label_boxes(boxes).astype(np.int16),
             f"pattern/k{k}_mask": mask_labels.astype(np.int16),
-            "identity": np.array([row.identity for row in rows], np.int32),
-            "identity_name": _strings([row.name for row in rows]),
-            "key": _strings([row.key for row in rows]),
+            "identity": np.array(self._identities, np.int32),
+            "identity_name": _strings(self._names),
+            "key": _strings(self._keys),
             "category": self._enum(_pick(categories, top, pasted, 0)),
             "occluder": _strings(_pick(occluders, top, pasted, "")),
-            "scale": np.array(_pick(scales, top, pasted, np.nan), np.float32),
+            "scale": np.array(_pick(self._paste_scales, top, pasted, np.nan), np.float32),
             "coverage": _box_coverage(boxes, area),
             "mask_coverage": (mask_pixels / area).astype(np.float32),
         }
-        if any(row.landmarks is not None for row in rows):
-            unknown = np.full((5, 2), np.nan, np.float32)
-            points = [unknown if row.landmarks is None else row.landmarks for row in rows]
-            columns["landmarks"] = np.array(points, np.float32)
+        if self._points:
+            points = np.full((len(counts), 5, 2), np.nan, np.float32)
+            points[list(self._points)] = list(self._points.values())
+            columns["landmarks"] = points
         if self._skipped:
             columns["skipped/key"] = _strings([key for key, _ in self._skipped])
             columns["skipped/reason"] = _strings([reason for _, reason in self._skipped])
@@ -196,7 +216,6 @@ class ShardColumns:
             labels[boxed] = self._grid.label_boxes(boxes)
             pixels[boxed] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         if self._counted:
-            self._count_pending()
             cells = np.concatenate(self._mask_cells)
             labels[self._counted] = self._grid.label_cells(cells)
             pixels[self._counted] = cells.sum(axis=1)

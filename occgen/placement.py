@@ -80,7 +80,6 @@ def place_at_random(
     height: int,
     width: int,
     rng: RandomSource,
-    *,
     area: float | None = None,
     max_coverage: float | None = None,
 ) -> Placement:

@@ -58,11 +58,13 @@ class Stream:
 
     def random(self) -> float:
         """Return the next float64 in [0, 1), of 53 bits."""
-        if not self._numbers:
+        try:
+            return self._numbers.pop()
+        except IndexError:
             digest = self._digest(self._block)
             self._numbers = [(number >> 11) * _STEP for number in _UNPACK(digest)][::-1]
             self._block += 1
-        return self._numbers.pop()
+            return self._numbers.pop()
 
     def generator(self) -> np.random.Generator:
         """Return a numpy generator keyed by this stream, for whole arrays of numbers."""

@@ -234,13 +234,11 @@ def draw_placements(
             place_in_region(library, config.region, height, width, rng, jitter=jitter)
             for _ in range(count)
         )
-    limits = {"area": config.area, "max_coverage": config.max_coverage}
-    first = place_at_random(library, config.scales, height, width, rng, **limits)
+    scales, area, most = config.scales, config.area, config.max_coverage
     if count == 1:
-        return (first,)
-    more = range(count - 1)
-    return first, *(
-        place_at_random(library, config.scales, height, width, rng, **limits) for _ in more
+        return (place_at_random(library, scales, height, width, rng, area, most),)
+    return tuple(
+        place_at_random(library, scales, height, width, rng, area, most) for _ in range(count)
     )
 
 
@@ -309,6 +307,8 @@ def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _enclosing(boxes: tuple[Box, ...]) -> Box:
+    if len(boxes) == 1:  # one outside the image is all zeros
+        return boxes[0]
     filled = [box for box in boxes if box[2] > box[0]]
     if len(filled) == 1:
         return filled[0]

@@ -20,6 +20,7 @@ from .config import BuildConfig
 from .errors import DataError, ShardError
 from .formats import open_format
 from .manifest import canonical, identity_of
+from .memory import keep_freed_memory
 from .patterns import PatternGrid
 from .recipe_file import Recipe
 from .sources import ListedSource, Source, configured_source
@@ -171,6 +172,7 @@ class Workshop:
     """
 
     def __init__(self, order: WorkOrder) -> None:
+        keep_freed_memory()
         config = BuildConfig.from_json(order.config)
         library = from_spec(json.loads(order.library))
         if library.digest != order.library_digest:
@@ -250,6 +252,8 @@ class Workshop:
     ) -> list[_Picture]:
         """Return the pictures of a block that can be used; the others are noted as skipped."""
         found: list[_Picture] = []
+        asks_quality = self.config.effective_blend == "natural"
+        copies = self.config.codec == "copy"
         for (key, (number, name)), data in list(_read_all(block, read)):
             try:
                 if isinstance(data, DataError):
@@ -260,8 +264,8 @@ class Workshop:
                     raise DataError(f"{key}: {error}; --strict stops at the first") from error
                 rows.skip(key.encode("utf-8", "backslashreplace").decode(), str(error))
             else:
-                quality = jpeg_quality(data) if self.config.effective_blend == "natural" else None
-                copied = data if self.config.codec == "copy" else None
+                quality = jpeg_quality(data) if asks_quality else None
+                copied = data if copies else None
                 found.append(_Picture(key, number, name, image, landmarks, quality, copied))
         return found
 
@@ -327,6 +331,8 @@ def _read_all(
 
 
 def _check_name(key: str) -> None:
+    if key.isascii():
+        return
     try:
         key.encode("utf-8")
     except UnicodeEncodeError as error:

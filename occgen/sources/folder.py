@@ -25,7 +25,7 @@ _BESIDE = (  # files that lie beside pictures and were never meant as one
     *(".npz", ".mat", ".pts", ".db", ".ini", ".lst", ".log", ".idx", ".rec", ".bin", ".h5"),
     *(".hdf5", ".zip", ".tar", ".gz", ".py"),
 )
-_MOST_AT_ONCE = 1 << 18
+_MOST_AT_ONCE = 1 << 16  # above twice that the C library asks the system for memory each time
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody fills holds nobody up
 _PAIRS = ("pairs.csv", "pairs.txt")
 
