@@ -21,6 +21,7 @@ _CHUNK_VALUES = 48_000  # scores worked on at a time: the temporaries stay in th
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+_Near = tuple[tuple[int, int], tuple[int, int]]
 
 
 class PatternGrid:
@@ -153,6 +154,39 @@ class PatternGrid:
             labels[rows] = self._label_boxes(checked[rows])
         return labels
 
+    def label_box(self, box: tuple[int, int, int, int]) -> int:
+        """Return the proximate pattern of one box: as `label_boxes`, ten times as fast for one.
+
+        Parameters
+        ----------
+        box : tuple of int
+            x0, y0, x1, y1, half-open pixels; what lies outside the image does not count.
+        """
+        x0, y0, x1, y1 = (int(side) for side in box)
+        x0, x1 = min(max(x0, 0), self.width), min(max(x1, 0), self.width)
+        y0, y1 = min(max(y0, 0), self.height), min(max(y1, 0), self.height)
+        area = (x1 - x0) * (y1 - y0)
+        if x1 <= x0 or y1 <= y0:
+            return 0
+        x_near, y_near = self._near
+        across = [_spans(start, x_near[x1], x0, x1) for start in x_near[x0]]
+        down = [_spans(start, y_near[y1], y0, y1) for start in y_near[y0]]
+        highest, best = -1.0, (0, 0, 0, 0)
+        for rows in down:  # in the order start row, start column, end row, end column
+            for columns in across:
+                for top, bottom, shared_y, length_y in rows:
+                    for left, right, shared_x, length_x in columns:
+                        shared = shared_x * shared_y
+                        score = shared / (float(length_x * length_y + area - shared) + _EPSILON)
+                        if score > highest:
+                            highest, best = score, (top, left, bottom, right)
+        return int(self._numbers[best])
+
+    @cached_property
+    def _near(self) -> tuple[list[_Near], list[_Near]]:
+        """Grid lines at or below, and at or above, each pixel of the two axes: number, place."""
+        return _near(self.x_lines), _near(self.y_lines)
+
     def _label_boxes(self, boxes: Int64) -> Int64:
         """Return labels of checked boxes, (N, 4) -> (N,), from sixteen candidates each.
 
@@ -263,6 +297,23 @@ def _union(areas: NDArray[Any], totals: Any, shared: NDArray[Any]) -> Float64:
     union = np.subtract(areas + totals, shared, dtype=np.float64)
     union += _EPSILON
     return union
+
+
+def _near(lines: Int64) -> list[_Near]:
+    pixels = np.arange(lines[-1] + 1)
+    below = (np.searchsorted(lines, pixels, side="right") - 1).tolist()
+    above = np.searchsorted(lines, pixels, side="left").tolist()
+    places = lines.tolist()
+    return [((a, places[a]), (b, places[b])) for a, b in zip(below, above, strict=True)]
+
+
+def _spans(start: tuple[int, int], ends: _Near, low: int, high: int) -> list[tuple[int, ...]]:
+    """Return start line, end line, pixels shared with low .. high, and length, for two ends."""
+    line, place = start
+    return [
+        (line, other, max(0, min(end, high) - max(place, low)), max(0, end - place))
+        for other, end in ends
+    ]
 
 
 def _candidate_spans(start: Int64, end: Int64, lines: Int64) -> tuple[Int64, Int64, Int64]:

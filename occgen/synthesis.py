@@ -234,11 +234,11 @@ def draw_placements(
             place_in_region(library, config.region, height, width, rng, jitter=jitter)
             for _ in range(count)
         )
-    scales, area, most = config.scales, config.area, config.max_coverage
+    scales, area, limit = config.scales, config.area, config.max_coverage
     if count == 1:
-        return (place_at_random(library, scales, height, width, rng, area, most),)
+        return (place_at_random(library, scales, height, width, rng, area, limit),)
     return tuple(
-        place_at_random(library, scales, height, width, rng, area, most) for _ in range(count)
+        place_at_random(library, scales, height, width, rng, area, limit) for _ in range(count)
     )
 
 

@@ -239,7 +239,7 @@ class RandomOcclusion:
         if self.config.by == "mask":
             return int(grid.label_masks(face.mask[None])[0])
         box = label_box(face.box, self.config.compat, height, width)
-        return int(grid.label_boxes(np.array([box]))[0])
+        return grid.label_box(box)
 
 
 def _worker() -> str:

@@ -97,7 +97,9 @@ def test_boxes_cannot_be_changed() -> None:
 def test_label_of_any_box_is_the_references(case: tuple[tuple[int, int, int], Box]) -> None:
     (k, height, width), box = case
     expected = reference_label(drawn(box, height, width), reference_patterns(k, height, width))
-    assert PatternGrid(k, height, width).label_boxes([box]).tolist() == [expected]
+    grid = PatternGrid(k, height, width)
+    assert grid.label_boxes([box]).tolist() == [expected]
+    assert grid.label_box(box) == expected
 
 
 @given(grids(), st.integers(0, 2**32), st.floats(0, 1))
@@ -182,6 +184,7 @@ def test_labels_of_all_boxes_of_a_small_image(k: int) -> None:
     ]
     grid, patterns = PatternGrid(k, height, width), reference_patterns(k, height, width)
     labels = grid.label_boxes(every).tolist()
+    assert labels == [grid.label_box(box) for box in every]
     assert labels == grid.iou_boxes(every).argmax(axis=1).tolist()
     for row in range(0, len(every), 31):
         assert labels[row] == reference_label(drawn(every[row], height, width), patterns)
