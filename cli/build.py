@@ -132,7 +132,14 @@ def _take_steps(
 )
 @click.option("--codec", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True)
-@click.option("--shard-size", type=click.IntRange(1), default=4096, show_default=True)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
+    help="Faces a shard. One worker makes a shard, so a set of few shards uses few cores: take a "
+    "smaller size there. It is part of the set: another gives another digest.",
+)
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pictures.")
 @click.option(
     "--format",
