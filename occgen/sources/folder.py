@@ -25,7 +25,7 @@ _BESIDE = (  # files that lie beside pictures and were never meant as one
     *(".npz", ".mat", ".pts", ".db", ".ini", ".lst", ".log", ".idx", ".rec", ".bin", ".h5"),
     *(".hdf5", ".zip", ".tar", ".gz", ".py"),
 )
-_MOST_AT_ONCE = 1 << 16  # above twice that the C library asks the system for memory each time
+_MOST_AT_ONCE = 1 << 18
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody fills holds nobody up
 _PAIRS = ("pairs.csv", "pairs.txt")
 
@@ -101,14 +101,18 @@ class FolderSource:
         try:
             handle = os.open(f"{self._prefix}{key}", _READING)
             try:
-                mode = os.fstat(handle).st_mode
+                status = os.fstat(handle)
+                mode = status.st_mode
                 if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
                     raise DataError("is a pipe or device, no file")
                 # most pictures fit one read; a file object takes half as long again
-                parts = [os.read(handle, _MOST_AT_ONCE)]
+                data = os.read(handle, min(status.st_size + 1, _MOST_AT_ONCE))
+                if len(data) == status.st_size:
+                    return data
+                parts = [data]
                 while more := os.read(handle, _MOST_AT_ONCE):
                     parts.append(more)
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                return b"".join(parts)
             finally:
                 os.close(handle)
         except FileNotFoundError as error:
