@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from occgen import BuildConfig
 from occgen.config import DATASETS
 from occgen.errors import InputError, OccgenError
-from occgen.notation import parse_scales
 
 
 def config(**options: Any) -> BuildConfig:
@@ -63,15 +60,7 @@ def test_sets_are_named_as_in_the_paper(options: dict[str, Any], name: str) -> N
     ],
 )
 def test_scales_are_read_with_both_ends_in(text: str, scales: tuple[float, ...]) -> None:
-    assert parse_scales(text) == scales
     assert config(scale=text).scales == scales
-
-
-@given(st.integers(1, 300), st.integers(1, 50), st.integers(0, 40))
-def test_scales_of_any_whole_steps_are_exact(start: int, step: int, count: int) -> None:
-    text = f"{start / 10}:{step / 10}:{(start + step * count) / 10}"
-    expected = tuple((start + step * i) / 10 for i in range(count + 1))
-    assert parse_scales(text) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
