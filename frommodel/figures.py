@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from occgen.regions import REFERENCE_HEIGHT, REFERENCE_WIDTH, REGIONS
+from occgen.regions import REGIONS, region_share
 
 from .eval_config import EvalConfig
 from .intervals import Interval, share_interval
@@ -177,11 +177,8 @@ def region_figure(evaluation: Evaluation) -> str | None:
     by_region = [r for r in evaluation.results if r.settings.get("region") is not None]
     if not by_region:
         return None
-    area = {
-        name: (x1 - x0) * (y1 - y0) / (REFERENCE_HEIGHT * REFERENCE_WIDTH)
-        for name, (x0, y0, x1, y1) in REGIONS.items()
-    }
-    names = sorted({r.settings["region"] for r in by_region}, key=lambda name: area[name])
+    found = {r.settings["region"] for r in by_region}
+    names = sorted((name for name in REGIONS if name in found), key=region_share)
     verified = isinstance(by_region[0], VerificationResult)
 
     def draw(plt: Any) -> Figure:
@@ -202,7 +199,7 @@ def region_figure(evaluation: Evaluation) -> str | None:
             clean = _clean_level(evaluation, model.name)
             if clean is not None:
                 axis.axvline(100 * clean, color=colour, lw=1, ls=":")
-        axis.set_yticks(range(len(names)), [f"{n} ({100 * area[n]:.0f} %)" for n in names])
+        axis.set_yticks(range(len(names)), [f"{n} ({100 * region_share(n):.0f} %)" for n in names])
         axis.set_xlabel("accuracy (%)" if verified else "rank-1 (%)")
         axis.set_title("region hidden, and its share of the 112x96 crop; dotted: clean")
         axis.grid(visible=False, axis="y")

@@ -20,7 +20,6 @@ __all__ = ["Interval", "PairWeights", "share_interval"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 _CELLS = 4_000_000  # float64 of one block of resamples, 32 MB
 

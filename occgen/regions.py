@@ -2,7 +2,7 @@
 
 from .errors import InputError
 
-__all__ = ["REFERENCE_HEIGHT", "REFERENCE_WIDTH", "REGIONS", "region_box"]
+__all__ = ["REFERENCE_HEIGHT", "REFERENCE_WIDTH", "REGIONS", "region_box", "region_share"]
 
 Box = tuple[int, int, int, int]
 
@@ -45,3 +45,9 @@ def region_box(region: str, height: int, width: int) -> Box:
         x0, x1, reference_width = x0 + 8, x1 + 8, REFERENCE_HEIGHT
     across, down = width / reference_width, height / REFERENCE_HEIGHT
     return round(x0 * across), round(y0 * down), round(x1 * across), round(y1 * down)
+
+
+def region_share(region: str) -> float:
+    """Return the share of a 112 x 96 crop that a region of `REGIONS` fills."""
+    x0, y0, x1, y1 = REGIONS[region]
+    return (x1 - x0) * (y1 - y0) / (REFERENCE_HEIGHT * REFERENCE_WIDTH)

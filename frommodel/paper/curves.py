@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occgen.errors import InputError
-from occgen.regions import REFERENCE_HEIGHT, REFERENCE_WIDTH, REGIONS
+from occgen.regions import REGIONS, region_share
 
 from ..explain_plots import save_figure
 from .experiments import EXPERIMENTS
@@ -26,12 +26,8 @@ _SCALES = ("1.0", "1.5", "2.0", "3.0", "4.0", "5.0")
 
 def cost_of_regions(findings: Findings, path: Path) -> bool:
     """Draw accuracy with each of the nine regions hidden, the least cost first (Fig. 1)."""
-    areas = {
-        name: (x1 - x0) * (y1 - y0) / (REFERENCE_WIDTH * REFERENCE_HEIGHT)
-        for name, (x0, y0, x1, y1) in REGIONS.items()
-    }
-    names = sorted(areas, key=lambda name: areas[name])
-    ticks = ["clean", *(f"{name}\n{areas[name]:.2f}" for name in names)]
+    names = sorted(REGIONS, key=region_share)
+    ticks = ["clean", *(f"{name}\n{region_share(name):.2f}" for name in names)]
     conditions = ["clean", *(f"region-{name}" for name in names)]
     figure, axis = _axes(8.5, 3.8)
     drawn = _lines(axis, findings, "accuracy", conditions, range(len(conditions)))
