@@ -246,6 +246,7 @@ def _rate_panels(
     results = _verified(evaluation)
     names = list(dict.fromkeys(result.name for result in results))
     lowest = 50 / max(result.reports[0].num_genuine for result in results)
+    leftmost = 100 / max(result.reports[0].num_impostor for result in results)
 
     def draw(plt: Any) -> Figure:
         figure, axes = panels(plt, len(names))
@@ -255,6 +256,7 @@ def _rate_panels(
                     _rate_curve(axis, r, evaluation.config, colour, shown)
             axis.set_title(name)
             by_powers(axis.xaxis, axis.set_xscale)
+            axis.set_xlim(leftmost, 100)  # where no error is made, nothing else says
             axis.set_xlabel("FAR (%)")
             if limits is None:
                 by_powers(axis.yaxis, axis.set_yscale)
