@@ -258,7 +258,7 @@ def _align_part(order: _Order, task: _Task) -> tuple[int, bool]:
         else:
             data = encode(image)
             _place(out / name, data, scratch)
-            total.update(f"{name}|{len(data)}|".encode() + data)
+            _add(total, name, data)
             rows.append({"crop": name, "image": key, **record})
     part = {
         "keys_sha256": keys_sha256.hexdigest(),
@@ -285,13 +285,19 @@ def _aligned(
 
 
 def _stands(out: Path, path: Path, keys_sha256: str) -> bool:
+    """Whether a part and every crop of it stand as they were written."""
     try:
         part = json.loads(path.read_bytes())
-        return part["keys_sha256"] == keys_sha256 and all(
-            (out / row["crop"]).is_file() for row in part["rows"]
-        )
+        total = hashlib.sha256()
+        for row in part["rows"]:
+            _add(total, row["crop"], (out / row["crop"]).read_bytes())
+        return bool(part["keys_sha256"] == keys_sha256 and part["sha256"] == total.hexdigest())
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _add(total: Any, name: str, data: bytes) -> None:
+    total.update(f"{name}|{len(data)}|".encode() + data)
 
 
 def _place(path: Path, data: bytes, scratch: Path) -> None:

@@ -10,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from occgen import crops
 from occgen.align import align_crop, align_face, choose_face, cut_crop
 from occgen.align_config import AlignConfig
 from occgen.codec import decode_image
@@ -200,6 +202,22 @@ def test_a_run_killed_while_it_cleared_or_left_can_go_on(photos: Path, tmp_path:
         align_folder(AlignConfig(**common, out=str(out), size="112x96"))
     assert align_folder(narrow).crops == 6
     assert sorted(os.listdir(out)) == sorted(os.listdir(whole))
+
+
+def test_a_crop_that_was_cut_short_is_made_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "crops"
+    config = AlignConfig(src=str(photos), landmarks=str(photos / "points.txt"), out=str(out))
+    with monkeypatch.context() as patch:
+        patch.setattr(crops, "_finish", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            align_folder(config)
+    cut = out / "p0" / "0.jpg"
+    whole = cut.read_bytes()
+    cut.write_bytes(b"")
+    assert align_folder(config).reused == 0
+    assert cut.read_bytes() == whole
 
 
 def test_an_output_of_another_configuration_is_refused(photos: Path, tmp_path: Path) -> None:
