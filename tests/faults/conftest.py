@@ -116,7 +116,8 @@ def convert_case(made: Path, passing: dict[str, str], nursery: Nursery) -> Calla
         def arguments(out: Path) -> list[object]:
             return ["convert", made, out, "--format", form, "--jobs", jobs]
 
-        return Case(f"convert --format {form}", nursery, OCCGEN, arguments, also=dict(passing))
+        name = f"convert --format {form} --jobs {jobs}"
+        return Case(name, nursery, OCCGEN, arguments, also=dict(passing))
 
     return case
 
@@ -174,7 +175,7 @@ def align_case(
         def arguments(out: Path) -> list[object]:
             return ["align", photos, out, "--landmarks", photos / "points.txt", "--jobs", jobs]
 
-        return Case("align", nursery, OCCGEN, arguments)
+        return Case("align" if jobs == 1 else "align --jobs 2", nursery, OCCGEN, arguments)
 
     return case
 

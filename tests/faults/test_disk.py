@@ -17,7 +17,7 @@ from .trials import Case, pages_in, starve
 
 ERRORS = ("ENOSPC", "EDQUOT", "EACCES", "EROFS", "EIO")
 CASES = ("build", "build folder", "convert rec", "labels", "csv", "align", "train")
-SHORT, LONG = 2, 40
+SHORT, LONG = 1, 40
 trials = pytest.mark.parametrize(
     "wanted",
     [

@@ -78,4 +78,4 @@ def test_a_kill_at_each_of_the_last_acts(kind, tmp_path, request):
     """Where a file under a final name comes after what says that all is done."""
     made = request.getfixturevalue(f"{kind}_case")
     case = made if kind == "train" else made()
-    assert not kill_at_each(case, tmp_path, first=4 if kind == "align" else 0, last=6)
+    assert not kill_at_each(case, tmp_path, first=3 if kind == "align" else 0, last=4)
