@@ -134,8 +134,11 @@ def load(path: str | os.PathLike[str]) -> FROM:
         config, state = _read_ours(file)
     else:
         config, state = recognise_state(read_pickled_state(file), file)
-    with torch.device("meta"):
-        model = FROM.from_config(config)
+    try:
+        with torch.device("meta"):
+            model = FROM.from_config(config)
+    except (TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
+        raise CheckpointError(f"{file}: no network of such sizes can be made") from error
     _fit(model, state, file)
     return model.eval()
 

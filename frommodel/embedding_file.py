@@ -29,10 +29,6 @@ Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
 _MOST_EXPANSION = 4  # elements a byte of the file: rows are stored as they are
-_DAMAGE = (
-    *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError),
-    *(OverflowError, MemoryError, csv.Error),
-)
 _FORMATS = (".npy", ".h5", ".hdf5")
 
 
@@ -200,7 +196,7 @@ def read_embeddings(path: Path) -> tuple[Float32, list[str], list[str]]:
                 raise ValueError("rows or keys are missing")
         else:
             rows, keys, people = _read_h5(path)
-    except _DAMAGE as error:
+    except Exception as error:  # given damaged data numpy and HDF5 may raise anything
         raise DataError(f"{path}: no embeddings that from-embed wrote ({error})") from error
     if rows.dtype.kind != "f" or rows.ndim != 2 or len(rows) != len(keys):
         raise DataError(f"{path}: {rows.dtype} of {rows.shape} for {len(keys)} keys")

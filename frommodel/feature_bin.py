@@ -17,7 +17,6 @@ Float32 = NDArray[np.float32]
 _HEADER = struct.Struct("<4i")  # rows, columns, bytes a row, OpenCV's type
 _FLOAT = 5
 _LONGEST = 65_536
-_DAMAGE = (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, RecursionError)
 
 
 def read_feature(path: Path) -> Float32:
@@ -39,7 +38,7 @@ def read_feature(path: Path) -> Float32:
                 raise ValueError(f"{loaded.size} numbers are no feature of one picture")
             return np.array(loaded, np.float32).reshape(-1)
         data = path.read_bytes()
-    except _DAMAGE as error:
+    except Exception as error:  # given a damaged header numpy may raise anything
         raise DataError(f"{path}: cannot be read as a feature ({error})") from error
     if len(data) >= _HEADER.size:
         rows, columns, _, kind = _HEADER.unpack_from(data)

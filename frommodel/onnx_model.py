@@ -62,8 +62,13 @@ class OnnxModel:
         except Exception as error:  # the runtime's own classes, one a cause
             reason = (str(error).splitlines() or [""])[0][:120]
             raise CheckpointError(f"{file}: no ONNX network onnxruntime runs ({reason})") from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        shape, embedding = list(inputs[0].shape), list(outputs[0].shape)
+        try:
+            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+            shape, embedding = list(inputs[0].shape), list(outputs[0].shape)
+            self.output_names = tuple(output.name for output in outputs)
+            self._input_name: str = inputs[0].name
+        except (UnicodeDecodeError, IndexError) as error:
+            raise CheckpointError(f"{file}: its inputs or outputs have no names") from error
         fixed = [*shape[1:], *embedding[1:]]
         if len(inputs) != 1 or len(shape) != 4 or len(embedding) != 2 or shape[1] != 3:
             raise CheckpointError(
@@ -73,13 +78,14 @@ class OnnxModel:
             raise CheckpointError(f"{file}: only the batch may vary in size, got {shape}")
         _, self.height, self.width = shape[1:]
         self.embedding_size: int = embedding[1]
-        self.output_names = tuple(output.name for output in outputs)
-        self._input_name: str = inputs[0].name
         self._fixed_batch = isinstance(shape[0], int)
         self.config = self._read_config(file)
 
     def _read_config(self, file: Path) -> ModelConfig | None:
-        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        try:
+            text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        except UnicodeDecodeError as error:
+            raise CheckpointError(f"{file}: its notes are no text ({error.reason})") from error
         if text is None:
             return None
         try:

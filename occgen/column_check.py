@@ -65,7 +65,7 @@ def check_attributes(attributes: Mapping[str, Any], where: object) -> tuple[str,
     height, width, k = (attributes[name] for name in ("height", "width", "k"))
     if height * width > MAX_PIXELS or k > min(height, width):
         raise ShardError(f"{where}: {height} x {width} at k = {k} is no size of pictures")
-    if attributes.get("by") not in ("box", "mask"):
+    if not isinstance(attributes.get("by"), str) or attributes["by"] not in ("box", "mask"):
         raise ShardError(f"{where}: by should be box or mask, is {attributes.get('by')!r:.40}")
     try:
         categories = json.loads(attributes["categories"])
@@ -116,6 +116,8 @@ def check_columns(
         for letter, name in _COUNTED.items()
     }
     for name, column in columns.items():
+        if not name.isprintable():
+            raise ShardError(f"{where} has a dataset of the name {name!r:.40}")
         _check_form(name, column, sizes, where)
     _check_values(columns, len(categories), where)
 

@@ -267,7 +267,7 @@ def _craft_parquet(valid: Files) -> Iterator[Files]:
     image = next(iter(crops().values()))
     yield written(pa.table({"image": pa.array([image] * 2_000_000)}))  # written once, by dictionary
     yield written(pa.table({"image": [bytes(1_500_000_00)]}), compression="zstd")
-    yield written(pa.table({"image": pa.array([bytes(1_000_000)] * 2000)}), compression="zstd")
+    yield written(pa.table({"image": pa.array([bytes(1_000_000)] * 550)}), compression="zstd")
     yield written(
         pa.table({"label": pa.nulls(3_000_000, pa.int32()), "image": pa.nulls(3_000_000)})
     )

@@ -17,7 +17,7 @@ import pytest
 
 HERE = Path(__file__).parent
 GROUPS = ("readers_pictures", "readers_sets", "readers_streams", "readers_models")
-A_FEW = {"readers_pictures": 12, "readers_sets": 3, "readers_streams": 12, "readers_models": 6}
+A_FEW = {"readers_pictures": 8, "readers_sets": 2, "readers_streams": 8, "readers_models": 4}
 SEED = int(os.environ.get("OCCGEN_FUZZ_SEED", "7"))
 TRIALS = int(os.environ.get("OCCGEN_FUZZ_TRIALS", "1000"))
 
@@ -35,7 +35,7 @@ def program(name: str) -> ModuleType:
 @pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_hostile_files_end_in_a_result_or_an_error_of_ours(group: str, tmp_path: Path) -> None:
-    """Run the first trials of every reader of a group, in one process."""
+    """Run some trials of every reader of a group, in one process."""
     for need in ("pyarrow", "lmdb", "torch", "onnx"):
         pytest.importorskip(need)
     settings = {
@@ -44,8 +44,7 @@ def test_hostile_files_end_in_a_result_or_an_error_of_ours(group: str, tmp_path:
         "XDG_CACHE_HOME": str(tmp_path / "trial/cache"),
         "OCCGEN_CACHE": str(tmp_path / "trial/cache"),
     }
-    first = "2000000" if group != "readers_pictures" else "0"  # behind those made by hand
-    arguments = [group, "all", str(SEED), first, str(A_FEW[group]), str(tmp_path), "1000000"]
+    arguments = [group, "all", str(SEED), "0", str(A_FEW[group]), str(tmp_path), "1000000"]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(HERE / "trial.py"), *arguments],
         env={**os.environ, **settings},

@@ -15,11 +15,12 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from occluders.errors import OccluderError
 __all__ = ["TIME_BOUND_S", "Files", "Reader", "main"]
 
 TIME_BOUND_S = 15  # of the processor: SIGPROF ends the process
+_BEYOND = 2_000_000  # where trials of a short run that are seeded begin
 _WAIT_BOUND_S = 120  # by the clock, for what waits without working, such as on a pipe
 MEMORY_BOUND = 3 << 29  # 1.5 GiB beside what the process has when it begins
 
@@ -112,7 +114,7 @@ class Attack:
         self.inside = folder / "trial" / "in"
         self.guard = guard
         self.valid = self._made()
-        self.crafted = list(reader.crafted(dict(self.valid)) if reader.crafted else ())
+        self._crafted: list[Files] | None = None
         self.targets = sorted(
             {
                 path.relative_to(self.inside).as_posix()
@@ -128,6 +130,21 @@ class Attack:
         for name in ("canary", "escape"):
             (folder / name).write_text("untouched")
             (folder / "trial" / name).write_text("untouched")
+
+    @property
+    def crafted(self) -> list[Files]:
+        """Files made by hand."""
+        if self._crafted is None:
+            make = self.reader.crafted
+            self._crafted = [] if make is None else list(make(dict(self.valid)))
+        return self._crafted
+
+    def mixed(self, count: int) -> Iterator[int]:
+        """Yield trials for a short run: those made by hand evenly, and seeded ones, in turn."""
+        by_hand = len(self.crafted)
+        some = min(by_hand, (count + 1) // 2)
+        yield from (place * by_hand // some for place in range(some))
+        yield from range(_BEYOND, _BEYOND + count - some)
 
     def _made(self) -> Files:
         self._empty()
@@ -150,16 +167,17 @@ class Attack:
 
     def files(self, number: int) -> Files:
         """Return the files of a trial: those made by hand first, then seeded damage."""
-        if number < len(self.crafted):
+        if number < _BEYOND and number < len(self.crafted):
             return self.crafted[number]
         rng = random.Random(f"{self.reader.name}|{self.seed}|{number}")
         files = dict(self.valid)
         for _ in range(rng.choice((1, 1, 1, 2))):
             name = rng.choice(self.targets)
-            if self.reader.damage is None:
-                files[name] = mutate_bytes(files[name], rng)
-            else:
-                files[name] = self.reader.damage(name, files[name], rng)
+            try:
+                damage = self.reader.damage or (lambda _, data, rng: mutate_bytes(data, rng))
+                files[name] = damage(name, files[name], rng)
+            except (ValueError, LookupError, TypeError, RecursionError, OSError, struct.error):
+                files[name] = mutate_bytes(files[name], rng)  # damaged beyond such a change
         if self.reader.seal is not None and rng.random() < 0.7:
             files = self.reader.seal(files, rng)
         return files
@@ -243,26 +261,30 @@ def main(arguments: list[str]) -> None:
     guard = Guard(Path(folder) / "trial")
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 28, 1 << 28))
     for reader in readers.values() if name == "all" else (readers[name],):
-        _run(Attack(reader, seed, Path(folder), guard), first, count, ends)
+        no_bound = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (no_bound, no_bound))
+        attack = Attack(reader, seed, Path(folder), guard)
+        _ = attack.crafted  # made before there is a bound
+        trials = range(first, first + count) if name != "all" else tuple(attack.mixed(count))
+        resource.setrlimit(resource.RLIMIT_AS, (_memory_used() + MEMORY_BOUND, no_bound))
+        _run(attack, trials, ends)
 
 
-def _run(attack: Attack, first: int, count: int, ends: float) -> None:
+def _run(attack: Attack, trials: Sequence[int], ends: float) -> None:
     folder = attack.folder
-    no_bound = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (_memory_used() + MEMORY_BOUND, no_bound))
     result = folder / f"{attack.reader.name.replace('/', ' ')}.json"
     with open(folder / "at", "w") as at:
-        for number in range(first, first + count):
+        for done, number in enumerate(trials, 1):
             at.seek(0)
             at.write(f"{number:9d}")
             at.flush()
             attack.run(number)
-            is_over = number == first + count - 1 or time.monotonic() > ends
-            if attack.findings or number % 16 == 0 or is_over:
+            is_over = done == len(trials) or time.monotonic() > ends
+            if attack.findings or done % 16 == 0 or is_over:
                 result.write_text(
                     json.dumps(
                         {
-                            "done": number - first + 1,
+                            "done": done,
                             "refused": attack.refused,
                             "findings": attack.findings,
                             "crafted": len(attack.crafted),
