@@ -6,12 +6,13 @@ A checksum tells of accidents: whoever means harm writes one that fits.
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from .column_check import MOST_CELLS
-from .config import FORMATS
-from .errors import DataError, ShardError
+from .config import FORMATS, BuildConfig
+from .errors import DataError, InputError, ShardError
 from .tar_members import check_member_name
 
 __all__ = ["check_manifest"]
@@ -19,7 +20,10 @@ __all__ = ["check_manifest"]
 _MOST = 1 << 53
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ADDED = re.compile(r"pattern-k(\d{1,2})\.h5")
+_PATTERN = re.compile(r"k\d{1,2}(_mask)?")
 _LABEL = re.compile(r"\d{1,9}")
+
+_PLAIN = (str, int, float, type(None))
 
 _Test = Callable[[Any], bool]
 
@@ -89,6 +93,7 @@ def _has(fields: Mapping[str, _Test]) -> _Test:
 _is_counts = _is_table(_is_count)
 _are_patterns = _is_table(
     _is_table(_is_count, lambda label: _LABEL.fullmatch(label) is not None),
+    lambda name: _PATTERN.fullmatch(name) is not None,
 )
 
 
@@ -96,6 +101,28 @@ def _is_added(name: Any) -> bool:
     found = _ADDED.fullmatch(name)
     return found is not None and 1 <= int(found[1]) <= MOST_CELLS
 
+
+def _is_config(value: dict[str, Any]) -> bool:
+    """Whether the fields this version knows make a configuration."""
+    known = {field.name for field in fields(BuildConfig)}
+    if not all(isinstance(part, _PLAIN) or _is_list(_is_text)(part) for part in value.values()):
+        return False
+    try:
+        BuildConfig(**{name: part for name, part in value.items() if name in known})
+    except (InputError, TypeError, AttributeError, OverflowError):
+        return False
+    return True
+
+
+_CONFIG: dict[str, _Test] = {
+    "format": lambda value: value in FORMATS,
+    "k": lambda value: _is_count(value) and 1 <= value <= MOST_CELLS,
+    "by": lambda value: value in ("box", "mask"),
+    "compat": lambda value: value in (None, "published"),
+    "seed": lambda value: isinstance(value, int),
+    **dict.fromkeys(("dataset", "placement", "blend"), _is_text),
+    "scale": lambda value: _is_text(value) or _is_share(value),
+}
 
 _FIELDS: dict[str, _Test] = {
     "name": _is_text,
@@ -134,18 +161,10 @@ _FIELDS: dict[str, _Test] = {
             }
         )
     ),
-    "config": _has(
-        {
-            "format": lambda value: value in FORMATS,
-            "k": lambda value: _is_count(value) and 1 <= value <= MOST_CELLS,
-            "by": lambda value: value in ("box", "mask"),
-            "compat": lambda value: value in (None, "published"),
-            "seed": lambda value: isinstance(value, int),
-            **dict.fromkeys(("dataset", "placement", "blend"), _is_text),
-            "scale": lambda value: _is_text(value) or _is_share(value),
-        }
+    "config": lambda value: _has(_CONFIG)(value) and _is_config(value),
+    "source": _has(
+        {"pictures": _is_count, **dict.fromkeys(("dataset", "licence", "fingerprint"), _is_text)}
     ),
-    "source": _has({"dataset": _is_text, "licence": _is_text, "fingerprint": _is_text}),
     "occluders": _has({"digest": _is_text, "spec": _is_table(_is_text)}),
     "versions": _is_table(_is_text),
 }

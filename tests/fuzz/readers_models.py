@@ -483,7 +483,7 @@ def _read_configs(root: Path, changed: bool) -> None:
     kinds = {kind.__name__: kind for kind in (ModelConfig, TrainConfig)}
     _call_all(
         *(
-            lambda path=path: kinds[path.stem].from_json(path.read_text("utf-8", "surrogatepass"))
+            lambda path=path: kinds[path.stem].from_json(path.read_text("utf-8", "replace"))
             for path in sorted(root.glob("*.json"))
         )
     )

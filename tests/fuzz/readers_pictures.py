@@ -263,7 +263,7 @@ def _make_config(root: Path) -> None:
 
 
 def _read_config(root: Path, changed: bool) -> None:
-    config = BuildConfig.from_json((root / "config.json").read_text("utf-8", "surrogatepass"))
+    config = BuildConfig.from_json((root / "config.json").read_text("utf-8", "replace"))
     assert len(config.scales) <= 1000
 
 

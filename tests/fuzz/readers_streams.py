@@ -284,6 +284,7 @@ def _craft_parquet(valid: Files) -> Iterator[Files]:
     ):
         table = pa.table({"image": [image], "label": [1]})
         yield written(table.replace_schema_metadata({b"huggingface": marks}))
+    pa.default_memory_pool().release_unused()
 
 
 def _make_lmdb(root: Path) -> None:

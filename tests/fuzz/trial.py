@@ -176,7 +176,7 @@ class Attack:
             try:
                 damage = self.reader.damage or (lambda _, data, rng: mutate_bytes(data, rng))
                 files[name] = damage(name, files[name], rng)
-            except (ValueError, LookupError, TypeError, RecursionError, OSError, struct.error):
+            except (ValueError, LookupError, TypeError, RuntimeError, OSError, struct.error):
                 files[name] = mutate_bytes(files[name], rng)  # damaged beyond such a change
         if self.reader.seal is not None and rng.random() < 0.7:
             files = self.reader.seal(files, rng)
