@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from occgen.sources import Source, open_source
 from .embed import embedding_batches
 from .embedding_sinks import EmbeddingSink, open_sink
 from .models import Embedder
-from .pictures import Occlusion, read_pictures
+from .pictures import Occlusion, Resizing, read_pictures
 from .shard_pictures import ShardPictures
 
 __all__ = ["EmbedReport", "embed_dataset", "read_embeddings"]
@@ -28,6 +29,7 @@ __all__ = ["EmbedReport", "embed_dataset", "read_embeddings"]
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
+_log = logging.getLogger(__name__)
 _MOST_EXPANSION = 4  # elements a byte of the file: rows are stored as they are
 _FORMATS = (".npy", ".h5", ".hdf5")
 
@@ -238,14 +240,23 @@ class _Pictures:
     ) -> None:
         self.kept: list[str] = []
         self.skipped: dict[str, str] = {}
+        self._size, self._resizing = size, Resizing.of_set(source, keys)
         self._pictures = read_pictures(
-            source, keys, size=size, occlusion=occlusion, workers=workers, failed=self.skipped
+            source,
+            keys,
+            size=size,
+            occlusion=occlusion,
+            workers=workers,
+            failed=self.skipped,
+            resizing=self._resizing,
         )
 
     def __iter__(self) -> Iterator[UInt8]:
         for key, image in self._pictures:
             self.kept.append(key)
             yield image
+        if self._size is not None and (note := self._resizing.note(*self._size)):
+            _log.warning("%s", note)
 
 
 def _check_place(out: Path, bin_name: str) -> None:

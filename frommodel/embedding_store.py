@@ -14,7 +14,7 @@ from occgen.synthesis import OccludedFace
 from occgen.workshop import fit_image
 
 from .models import Embedder
-from .pictures import Occlusion, find_missing, read_pictures
+from .pictures import Occlusion, Resizing, find_missing, read_pictures
 
 __all__ = ["EmbeddingStore"]
 
@@ -55,6 +55,8 @@ class EmbeddingStore:
     ----------
     failed : dict of str to str
         Key and reason.
+    notes : dict of str to None
+        What was resized, as warnings.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class EmbeddingStore:
     ) -> None:
         self.models, self.size = tuple(models), size
         self.failed: dict[str, str] = {}
+        self.notes: dict[str, None] = {}
         self._batch_size, self._workers = batch_size, workers
         self._allow_missing = allow_missing
         self._groups: dict[Any, _Group] = {}
@@ -148,13 +151,16 @@ class EmbeddingStore:
         def note(key: str, face: OccludedFace) -> None:
             group.coverage[key] = face.coverage
 
+        keys = [key for key in group.keys if key not in self.failed]
+        resizing = Resizing.of_set(group.source, keys)
         pictures = read_pictures(
             group.source,
-            [key for key in group.keys if key not in self.failed],
+            keys,
             size=self.size,
             occlusion=group.occlusion,
             workers=self._workers,
             failed=self.failed,
+            resizing=resizing,
             on_face=note,
         )
         fitting = ((key, image) for key, image in pictures if self._fits(key, image))
@@ -168,6 +174,8 @@ class EmbeddingStore:
                     on_progress(done + part, total)
             group.rows.update(zip(keys, itertools.count(len(group.rows)), strict=False))
             done += len(keys)
+        if self.size is not None and (said := resizing.note(*self.size)):
+            self.notes[said] = None
         for parts in rows:
             group.embeddings.append(
                 np.concatenate(parts) if parts else np.empty((0, 0), np.float32)

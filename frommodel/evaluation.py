@@ -76,6 +76,9 @@ def evaluate(
         _ask(store, task, config)
     warnings = _crop_warnings(tasks)
     store.embed(on_progress)
+    for note in store.notes:
+        warnings.append(note)
+        _log.warning("%s", note)
     results: list[Any] = []
     left_out: dict[str, int] = {}
     for number, model in enumerate(embedders):
@@ -156,6 +159,8 @@ def _size(config: EvalConfig, models: Sequence[Embedder]) -> tuple[int, int] | N
         height, width = (int(side) for side in config.image_size.split("x"))
         return height, width
     sizes = {model.size for model in models}
+    if sizes == {(112, 96), (112, 112)}:
+        return 112, 112  # of which the narrower one is cut
     return sizes.pop() if len(sizes) == 1 else None
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from occgen.sources import Source
 
 from .pairs import Pairs
-from .pictures import Occlusion, read_pictures
+from .pictures import Occlusion, Resizing, read_pictures
 from .protocols import Task, VerificationTask
 from .results import Failure, IdentificationResult, VerificationResult
 
@@ -123,4 +123,5 @@ def _pictures(
     source: Source, keys: Sequence[str], occlusion: Occlusion | None, size: tuple[int, int] | None
 ) -> dict[str, UInt8]:
     wanted = list(dict.fromkeys(keys))
-    return dict(read_pictures(source, wanted, size=size, occlusion=occlusion))
+    resizing = Resizing(None)
+    return dict(read_pictures(source, wanted, size=size, occlusion=occlusion, resizing=resizing))

@@ -12,12 +12,24 @@ from numpy.typing import NDArray
 from occgen.errors import DataError, InputError
 from occgen.seeding import Stream
 
-__all__ = ["Pairs", "draw_pairs", "find_pairs", "name_resolver", "parse_pairs", "read_pairs"]
+from .pair_table import read_table, truth
+from .picture_paths import path_resolver
+
+__all__ = [
+    "Pairs",
+    "draw_pairs",
+    "find_pairs",
+    "folder_pairs",
+    "name_resolver",
+    "parse_pairs",
+    "read_pairs",
+]
 
 Int64 = NDArray[np.int64]
 Resolve = Callable[[str, str], str]
 
 _PICTURES = (".jpg", ".png", ".jpeg", ".bmp", ".webp", ".pgm", ".tif")
+_FALSE_LABELS = 0.01  # share of impostor pairs that may be one person by mistake
 _HEADER = re.compile(r"[0-9]{1,9}( [0-9]{1,9})?")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -50,9 +62,20 @@ class Pairs:
     def people(self) -> tuple[Int64, Int64]:
         """Return a number for the person on the first and the second picture of each pair.
 
-        Pictures of one folder are one person, and so are those a genuine pair joins; a picture
-        directly in the root is a person of its own until a pair joins it.
+        Pictures of one folder below the root are one person, and so are those a genuine pair joins;
+        a picture directly in the root is a person of its own until a pair joins it. Where impostor
+        pairs lie inside such a person (``masked/Ann/1.jpg``: the first folder is no name), the
+        folder a picture lies in is taken, and else each picture by itself.
         """
+        impostors = ~self.same
+        for person in (_first_folder, _last_folder, str):
+            first, second = self._joined(person)
+            clashes = int((first == second)[impostors].sum())
+            if clashes <= _FALSE_LABELS * impostors.sum():
+                break
+        return first, second
+
+    def _joined(self, person: Callable[[str], str]) -> tuple[Int64, Int64]:
         parent: dict[str, str] = {}
 
         def find(node: str) -> str:
@@ -63,16 +86,25 @@ class Pairs:
                 parent[node], node = root, parent[node]
             return root
 
-        first = [_person(key) for key in self.keys_a]
-        second = [_person(key) for key in self.keys_b]
-        for a, b, same in zip(first, second, self.same.tolist(), strict=True):
+        names_a, names_b = list(map(person, self.keys_a)), list(map(person, self.keys_b))
+        for a, b, same in zip(names_a, names_b, self.same.tolist(), strict=True):
             left, right = find(a), find(b)
             if same and left != right:
                 parent[right] = left
-        roots = [find(name) for name in (*first, *second)]
+        roots = [find(name) for name in (*names_a, *names_b)]
         numbers: dict[str, int] = {}
         numbered = np.array([numbers.setdefault(root, len(numbers)) for root in roots], np.int64)
-        return numbered[: len(first)], numbered[len(first) :]
+        return numbered[: len(names_a)], numbered[len(names_a) :]
+
+    def with_keys(self, resolve: Callable[[str], str]) -> "Pairs":
+        """Return the same pairs by other keys."""
+        return Pairs(
+            keys_a=tuple(map(resolve, self.keys_a)),
+            keys_b=tuple(map(resolve, self.keys_b)),
+            same=self.same,
+            folds=self.folds,
+            origin=self.origin,
+        )
 
     def keep(self, wanted: NDArray[np.bool_]) -> "Pairs":
         """Return the pairs of a mask, shape (N,)."""
@@ -109,7 +141,8 @@ def read_pairs(path: Path, resolve: Resolve | None = None) -> Pairs:
     Parameters
     ----------
     path : Path
-        CSV with a header ``image_a,image_b,same`` and maybe ``fold``; or lines as in LFW's
+        CSV with a header ``image_a,image_b,same`` and maybe ``fold``, or another of the forms of
+        `pair_table.read_table`; or lines as in LFW's
         ``pairs.txt``, ``name n1 n2`` (one person) and ``name1 n1 name2 n2`` (two), after a header
         ``folds pairs``, ``pairs``, or none as MFR2 has it; or lines of two paths and 1 or 0.
     resolve : callable, optional
@@ -137,13 +170,26 @@ def read_pairs(path: Path, resolve: Resolve | None = None) -> Pairs:
     return parse_pairs(text, str(path), resolve)
 
 
+def folder_pairs(path: Path, root: Path) -> Pairs:
+    """Return the pairs of a list by keys of a folder of pictures; as `read_pairs`.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    root : Path
+        The folder; paths in the list are looked up in it as `picture_paths.path_resolver` does.
+    """
+    return read_pairs(path, name_resolver(root)).with_keys(path_resolver(root))
+
+
 def parse_pairs(text: str, origin: str, resolve: Resolve | None = None) -> Pairs:
     """Return the pairs of a list's text; as `read_pairs`, with `origin` in place of a path."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
         raise DataError(f"{origin}: is empty; it should list pairs of pictures")
     if origin.lower().endswith(".csv") or "image_a" in first:
-        return _read_csv(origin, text)
+        return _read_csv(origin, text, resolve or _default_key)
     return _read_lines(origin, text, resolve or _default_key)
 
 
@@ -256,8 +302,13 @@ def _make(rows: Iterable[tuple[str, str, bool, int]], origin: str) -> Pairs:
     )
 
 
-def _person(key: str) -> str:
+def _first_folder(key: str) -> str:
     folder, slash, _ = key.replace("\\", "/").partition("/")
+    return folder + "/" if slash else key
+
+
+def _last_folder(key: str) -> str:
+    folder, slash, _ = key.replace("\\", "/").rpartition("/")
     return folder + "/" if slash else key
 
 
@@ -265,34 +316,18 @@ def _default_key(name: str, number: str) -> str:
     return f"{name}/{name}_{int(number):04d}.jpg"
 
 
-def _read_csv(path: str, text: str) -> Pairs:
+def _read_csv(path: str, text: str, resolve: Resolve) -> Pairs:
+    def parse(path: str, line: int, words: list[str]) -> tuple[str, str, bool]:
+        return _parse(path, line, words, resolve)
+
+    numbers: dict[str, int] = {}
     try:
-        return _rows_of_csv(path, csv.DictReader(text.splitlines()))
+        rows = [
+            (a, b, same, numbers.setdefault(fold, len(numbers)))
+            for a, b, same, fold in read_table(path, text, parse)
+        ]
     except csv.Error as error:
         raise DataError(f"{path}: is no CSV ({error})") from error
-
-
-def _rows_of_csv(path: str, reader: "csv.DictReader[str]") -> Pairs:
-    names = [name.strip() for name in reader.fieldnames or ()]
-    lacking = [name for name in ("image_a", "image_b", "same") if name not in names]
-    if lacking:
-        raise DataError(
-            f"{path}: line 1 names no column {', '.join(lacking)}; "
-            "the header should be image_a,image_b,same or image_a,image_b,same,fold"
-        )
-    reader.fieldnames = names
-    rows = []
-    numbers: dict[str, int] = {}
-    for record in reader:
-        same = _truth(record.get("same"))
-        fold = (record.get("fold") or "").strip() if "fold" in names else ""
-        a, b = ((record.get(name) or "").strip() for name in ("image_a", "image_b"))
-        if same is None or not a or not b or ("fold" in names and not fold):
-            raise DataError(
-                f"{path}: line {reader.line_num} should hold two pictures and 1 or 0"
-                f"{' and a fold' if 'fold' in names else ''}, got {list(record.values())}"
-            )
-        rows.append((a, b, same, numbers.setdefault(fold, len(numbers))))
     if not rows:
         raise DataError(f"{path}: lists no pairs below its header")
     return _make(rows, path)
@@ -325,17 +360,10 @@ def _parse(path: str, number: int, words: list[str], resolve: Resolve) -> tuple[
     if len(words) == 4 and _NUMBER.fullmatch(words[1]) and _NUMBER.fullmatch(words[3]):
         return resolve(words[0], words[1]), resolve(words[2], words[3]), words[0] == words[2]
     if len(words) == 3 and "/" in words[0] and "/" in words[1]:
-        same = _truth(words[2])
+        same = truth(words[2])
         if same is not None:
             return words[0], words[1], same
     raise DataError(
         f"{path}: line {number} should be 'name n1 n2', 'name1 n1 name2 n2' or 'path path 1', "
         f"got {' '.join(words)!r}"
     )
-
-
-def _truth(value: str | None) -> bool | None:
-    word = (value or "").strip().lower()
-    if word in ("1", "true", "same", "yes"):
-        return True
-    return False if word in ("0", "-1", "false", "different", "no") else None

@@ -1,12 +1,14 @@
 """Pictures of a data set as arrays: read ahead by threads, cut to size, occluded where asked."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +21,97 @@ from occgen.synthesis import OccludedFace, occlude_face
 from occgen.workshop import fit_image, narrow_library
 from occluders import OccluderLibrary
 
-__all__ = ["Occlusion", "find_missing", "read_pictures"]
+__all__ = ["Occlusion", "Resizing", "find_missing", "fit_crop", "read_pictures"]
 
 UInt8 = NDArray[np.uint8]
 
+_LOOKED_AT = 5
+_NO_SIZE = (0, 0)
 _CHUNK = 16  # pictures a thread reads at a time
+
+
+def fit_crop(image: UInt8, height: int, width: int) -> tuple[UInt8, int]:
+    """Return a crop at a size, resized whole where it has the template's shape at another size.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    height, width : int
+        A square crop becomes one of `height` x `height`, of which 112 x 96 is the middle; one of
+        7 to 6 becomes 112 x 96.
+
+    Returns
+    -------
+    tuple of ndarray and int
+        The crop, and the columns cut on its left.
+
+    Raises
+    ------
+    DataError
+        When it has another shape; the message is the reason alone.
+    """
+    tall, wide = image.shape[:2]
+    narrow = height * 96 == width * 112
+    if tall != height and (
+        (tall == wide and (narrow or height == width)) or (narrow and tall * 96 == wide * 112)
+    ):
+        across = height if tall == wide else width
+        method = cv2.INTER_AREA if tall > height else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, (across, height), interpolation=method), np.uint8)
+    try:
+        return fit_image(image, height, width)
+    except DataError as error:
+        raise DataError(
+            f"is {tall}x{wide} pixels (height x width) and {height}x{width} is wanted; align it "
+            "first: occgen align SRC OUT"
+        ) from error
+
+
+class Resizing:
+    """Lets crops of one other size be resized, as `fit_crop` does, and counts them.
+
+    Parameters
+    ----------
+    size : tuple of int or None
+        Height and width they have; None lets any through.
+
+    Notes
+    -----
+    A set all of whose crops have another size of the template's shape is on the template when they
+    are resized whole. A crop among others of another size is not known to be: it is named.
+    """
+
+    def __init__(self, size: tuple[int, int] | None) -> None:
+        self.size = size
+        self.keys: set[str] = set()
+
+    @classmethod
+    def of_set(cls, source: Source, keys: Sequence[str]) -> "Resizing":
+        """Return that of a set: a few pictures of it are looked at, which must have one size."""
+        found = set()
+        for key in keys[:: max(1, len(keys) // _LOOKED_AT)]:
+            with contextlib.suppress(DataError):
+                found.add(decode_image(source.read(key)).shape[:2])
+        return cls(found.pop() if len(found) == 1 else _NO_SIZE)
+
+    def fit(self, image: UInt8, key: str, height: int, width: int) -> tuple[UInt8, int]:
+        """Return a crop at a size and the columns cut on its left; see `fit_crop`."""
+        if self.size is not None and image.shape[:2] != self.size:
+            return fit_image(image, height, width)
+        made = fit_crop(image, height, width)
+        if image.shape[0] != height:
+            self.keys.add(key)
+        return made
+
+    def note(self, height: int, width: int) -> str:
+        """Return what was resized, as a warning; empty where nothing was."""
+        if not self.keys or self.size is None:
+            return ""
+        return (
+            f"pictures are {self.size[0]}x{self.size[1]} and were resized whole to fit "
+            f"{height}x{width}: right for crops on the five-point template; others are to be "
+            "aligned first: occgen align SRC OUT"
+        )
 
 
 class Occlusion:
@@ -66,8 +154,14 @@ class Occlusion:
         with self._lock:
             return occlude_face(image, self._library, self.config, key, landmarks, quality)
 
-    def open(self, source: Source, key: str, size: tuple[int, int] | None) -> OccludedFace:
-        """Return the occluded face of a source's picture, cut to a size first.
+    def open(
+        self,
+        source: Source,
+        key: str,
+        size: tuple[int, int] | None,
+        resizing: Resizing | None = None,
+    ) -> OccludedFace:
+        """Return the occluded face of a source's picture, cut to a size first; see `read_pictures`.
 
         Raises
         ------
@@ -77,7 +171,7 @@ class Occlusion:
         data = source.read(key)
         image, cut = decode_image(data), 0
         if size is not None:
-            image, cut = fit_image(image, *size)
+            image, cut = _fitted(image, key, size, resizing)
         points = None
         if self.config.placement in ("landmarks", "mixed"):
             points = source.landmarks(key, image.shape[0], image.shape[1] + 2 * cut)
@@ -103,6 +197,7 @@ def read_pictures(
     occlusion: Occlusion | None = None,
     workers: int = 1,
     failed: dict[str, str] | None = None,
+    resizing: Resizing | None = None,
     on_face: Callable[[str, OccludedFace], None] | None = None,
 ) -> Iterator[tuple[str, UInt8]]:
     """Yield each key with its picture, in order, decoded ahead by threads.
@@ -112,13 +207,15 @@ def read_pictures(
     source : Source
     keys : iterable of str
     size : tuple of int, optional
-        Height and width: a crop of 112 x 112 is cut to 112 x 96, any other size fails.
+        Height and width: a crop of 112 x 112 is cut to 112 x 96, any other size fails unless
+        `resizing` lets it.
     occlusion : Occlusion, optional
         Applied after the cut.
     workers : int, optional
         Threads.
     failed : dict, optional
         Takes the pictures that cannot be used, with the reason, in place of an error.
+    resizing : Resizing, optional
     on_face : callable, optional
         Given each occluded face, by a worker thread.
 
@@ -137,8 +234,8 @@ def read_pictures(
         try:
             if occlusion is None:
                 image = decode_image(source.read(key))
-                return key, image if size is None else fit_image(image, *size)[0]
-            face = occlusion.open(source, key, size)
+                return key, image if size is None else _fitted(image, key, size, resizing)[0]
+            face = occlusion.open(source, key, size, resizing)
         except DataError as error:
             return key, str(error)
         if on_face is not None:
@@ -155,6 +252,12 @@ def read_pictures(
             raise DataError(f"{key}: {picture}")
         else:
             failed[key] = picture
+
+
+def _fitted(
+    image: UInt8, key: str, size: tuple[int, int], resizing: Resizing | None
+) -> tuple[UInt8, int]:
+    return fit_image(image, *size) if resizing is None else resizing.fit(image, key, *size)
 
 
 def _in_order(

@@ -6,7 +6,7 @@ from occgen.errors import InputError
 from occgen.sources import FolderSource, find_root
 
 from ..eval_config import EvalConfig
-from ..pairs import Pairs, find_pairs, name_resolver, read_pairs
+from ..pairs import Pairs, find_pairs, folder_pairs
 from .base import ProtocolSpec, Task, VerificationTask
 
 __all__ = ["LFW_SM", "MFR2", "OLFW"]
@@ -16,7 +16,7 @@ def _plan_mfr2(config: EvalConfig) -> list[Task]:
     root = find_root(config.dataset, config.root)
     source = FolderSource(root)
     path = Path(config.pairs) if config.pairs else find_pairs(root)
-    pairs = read_pairs(path, name_resolver(root))
+    pairs = folder_pairs(path, root)
     return [
         VerificationTask(
             name="as given", condition="as given", pairs=pairs, first=source, second=source
@@ -56,8 +56,8 @@ def _split_task(
 ) -> VerificationTask:
     """Return the pairs of one list, first and second picture from different folders."""
     path = Path(config.pairs) if config.pairs else find_pairs(root)
-    one = read_pairs(path, name_resolver(first.root))
-    two = read_pairs(path, name_resolver(second.root))
+    one = folder_pairs(path, first.root)
+    two = folder_pairs(path, second.root)
     pairs = Pairs(
         keys_a=one.keys_a,
         keys_b=two.keys_b,

@@ -7,7 +7,7 @@ from occgen.errors import InputError
 from occgen.sources import DemoSource, FolderSource, Source, open_source
 
 from ..eval_config import EvalConfig
-from ..pairs import Pairs, draw_pairs, find_pairs, name_resolver, parse_pairs, read_pairs
+from ..pairs import Pairs, draw_pairs, find_pairs, folder_pairs, parse_pairs, read_pairs
 from ..pictures import Occlusion
 from .base import ProtocolSpec, Task, VerificationTask
 
@@ -31,7 +31,7 @@ def open_pairs(config: EvalConfig) -> tuple[Source, Pairs]:
     source.check()
     if isinstance(source, FolderSource):
         path = Path(config.pairs) if config.pairs is not None else find_pairs(source.root)
-        return source, read_pairs(path, name_resolver(source.root))
+        return source, folder_pairs(path, source.root)
     if config.pairs is not None:
         return source, read_pairs(Path(config.pairs))
     if isinstance(source, DemoSource):

@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 from occgen_cli.from_embed import main as from_embed
 from occgen_cli.from_eval import main as from_eval
+from PIL import Image
 
 import frommodel
 
@@ -122,6 +123,30 @@ def test_a_missing_picture_fails_unless_allowed(weights: str, face_tree: Path) -
     result = run(from_eval, *options, "--allow-missing")
     assert result.exit_code == 0
     assert "clean-clean: 1 pairs or probes left out" in result.stdout
+
+
+def test_any_folder_of_pictures_with_pairs_is_a_protocol(weights: str, tmp_path: Path) -> None:
+    """Other names of columns, other sizes and endings, paths of another machine."""
+    rng = np.random.default_rng(0)
+    lines = ["Img1;Img2;Label;remark"]
+    for number in range(4):
+        folder = tmp_path / "photos" / "masked people" / f"No {number}"
+        folder.mkdir(parents=True)
+        for name, size in (("plain 1.png", 48), ("worn 1.WEBP", 48)):
+            pixels = rng.integers(0, 255, (size, size, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name)
+        other = (number + 1) % 4
+        one = f"masked people\\No {number}\\plain 1.png"
+        lines.append(f"{one};photos/masked people/No {number}/worn 1.webp;1;")
+        lines.append(f"{one};./masked people/No {other}/worn 1.jpg;0;a;b")
+    (tmp_path / "photos" / "pairs.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--dataset", "folder", "--root", str(tmp_path / "photos"), "--folds", "2"]
+    result = run(from_eval, "--model", weights, *options, "--resamples", "100", "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    (warning,) = record["data"]["crop_warnings"]
+    assert warning.startswith("pictures are 48x48 and were resized whole to fit")
+    assert record["results"][0]["pairs"] == 8
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from frommodel.pairs import Pairs, draw_pairs, find_pairs, name_resolver, read_pairs
+from frommodel.pairs import Pairs, draw_pairs, find_pairs, folder_pairs, name_resolver, read_pairs
+from frommodel.picture_paths import path_resolver
 from occgen.errors import DataError, InputError
 
 
@@ -46,6 +47,81 @@ def test_csv_with_and_without_folds(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "image_a,image_b,same\nx y/1.jpg,x y/2.jpg,1\nx y/1.jpg,b/1.jpg,0\n",
+        'note,Image1,IMAGE_2,Label\n"a, b",x y/1.jpg,x y/2.jpg,1.0\n,x y/1.jpg,b/1.jpg,0.0\n',
+        "img1;img2;is_same;\nx y/1.jpg;x y/2.jpg;True;\n\nx y/1.jpg;b/1.jpg;False;\n",
+        "path_a\tpath_b\tmatch\nx y/1.jpg\tx y/2.jpg\tyes\nx y/1.jpg\tb/1.jpg\tno\n",
+        "x y/1.jpg,x y/2.jpg,1\nx y/1.jpg,b/1.jpg,0\n",
+    ],
+)
+def test_tables_as_others_write_them(tmp_path, text):
+    pairs = read_pairs(write(tmp_path / "pairs.csv", "\ufeff" + text))
+    assert pairs.keys_a == ("x y/1.jpg", "x y/1.jpg")
+    assert pairs.keys_b == ("x y/2.jpg", "b/1.jpg")
+    assert pairs.same.tolist() == [True, False]
+    assert pairs.folds is None
+
+
+@pytest.mark.parametrize("header", ["", "name,imagenum1,imagenum2,\n", "Name1;n1;Name2;n2\n"])
+def test_tables_of_names_and_numbers(tmp_path, header):
+    text = header + "Ann Lee,1,2,\nAnn Lee,1,Ben,3\n"
+    text = text.replace(",", ";") if ";" in header else text
+    pairs = read_pairs(write(tmp_path / "pairs.csv", text))
+    assert pairs.keys_a == ("Ann Lee/Ann Lee_0001.jpg",) * 2
+    assert pairs.keys_b == ("Ann Lee/Ann Lee_0002.jpg", "Ben/Ben_0003.jpg")
+    assert pairs.same.tolist() == [True, False]
+
+
+def test_paths_of_other_machines_find_the_file(tmp_path):
+    root = tmp_path / "set"
+    for key in ("Ann Lee/with mask/1.JPG", "2.webp", "Ann Lee/3.a.png", "Ann Lee/3.jpg"):
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_bytes(b"x")
+    resolve = path_resolver(root)
+    for path, key in {
+        "Ann Lee/with mask/1.JPG": "Ann Lee/with mask/1.JPG",
+        "Ann Lee\\with mask\\1.jpg": "Ann Lee/with mask/1.JPG",
+        "./2.webp": "2.webp",
+        "set/2.webp": "2.webp",
+        str(root / "2.webp"): "2.webp",
+        "/data/set/Ann Lee/3.jpg": "Ann Lee/3.jpg",
+        "2": "2.webp",
+        "2.png": "2.webp",
+        "Ann Lee/3.a": "Ann Lee/3.a.png",
+        "none/1.jpg": "none/1.jpg",
+        "/etc/2.webp": "/etc/2.webp",
+        "sets/../../set/2.webp": "2.webp",
+        "Ann Lee": "Ann Lee",
+    }.items():
+        assert resolve(path) == key, path
+    (root / "pairs.csv").write_text("image_a,image_b,same\n2,.\\Ann Lee\\3.jpg,0\n")
+    pairs = folder_pairs(root / "pairs.csv", root)
+    assert (pairs.keys_a, pairs.keys_b) == (("2.webp",), ("Ann Lee/3.jpg",))
+
+
+def test_a_folder_that_holds_many_people_is_nobody():
+    """Where impostors share the first folder, the last one, or no folder, tells people apart."""
+    deep = Pairs(
+        keys_a=("masked/Ann/1", "masked/Ann/1", "masked/Ben/1"),
+        keys_b=("masked/Ann/2", "masked/Ben/2", "masked/Ben/2"),
+        same=np.array([True, False, True]),
+    )
+    first, second = deep.people()
+    assert ((first == second) == deep.same).all()
+    assert len({*first, *second}) == 2
+    apart = Pairs(
+        keys_a=("plain/1", "plain/1", "plain/2", "plain/3"),
+        keys_b=("masked/1", "masked/2", "masked/2", "masked/4"),
+        same=np.array([True, False, True, False]),
+    )
+    first, second = apart.people()
+    assert ((first == second) == apart.same).all()
+    assert len({*first, *second}) == 4
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("pairs.txt", "", "is empty"),
@@ -53,6 +129,9 @@ def test_csv_with_and_without_folds(tmp_path):
         ("pairs.txt", "Ann 1 2\nAnn one 2\n", "line 2 should be"),
         ("pairs.txt", "10 300\nAnn 1 2\n", "6000 lines, but 1 follow"),
         ("pairs.csv", "image_a,same\na,1\n", "no column image_b"),
+        ("pairs.csv", "a,b,c,d\n1,2,3,4\n", "line 1 names no column image_a, image_b, same"),
+        ("pairs.csv", "name,n1,n2\nAnn,one,2\n", "line 2 should be"),
+        ("pairs.csv", "name,n1,n2\n", "no pairs below"),
         ("pairs.csv", "image_a,image_b,same\na,b,maybe\n", "line 2 should hold two pictures"),
         ("pairs.csv", "image_a,image_b,same,fold\na,b,1,\n", "and a fold"),
         ("pairs.csv", "image_a,image_b,same\n", "no pairs below"),
