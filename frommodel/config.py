@@ -16,6 +16,7 @@ __all__ = ["ModelConfig", "TrainConfig"]
 
 _MASKS = ("3d", "2d", "fc", "none")
 _PREDICTORS = ("classification", "regression", "none")
+_BOX_UNITS = ("fraction", "pixel")
 _SCHEDULES = ("steps", "cosine")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 _MINIMUM_SIDE = 32
@@ -47,7 +48,11 @@ class ModelConfig(JsonConfig):
         Binarise masks here at inference, in (0, 1) (Table 2); None leaves them soft.
     published_layout : bool
         Carry the pyramid levels of the published network that never reach its output.
+    box_unit : str or None
+        Of a regressed box: ``fraction`` of the sides or ``pixel``; None where it is not known.
     """
+
+    _later: ClassVar[tuple[str, ...]] = ("box_unit",)
 
     backbone: str = "lresnet50e_ir"
     k: int = 5
@@ -60,6 +65,7 @@ class ModelConfig(JsonConfig):
     pyramid_channels: int | None = None
     mask_threshold: float | None = None
     published_layout: bool = False
+    box_unit: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("backbone", self.backbone, tuple(BACKBONES))
@@ -76,6 +82,10 @@ class ModelConfig(JsonConfig):
         if self.mask_threshold is not None:
             check_number("mask_threshold", self.mask_threshold, above=0.0, below=1.0)
         check_flag("published_layout", self.published_layout)
+        if self.box_unit is not None:
+            check_choice("box_unit", self.box_unit, _BOX_UNITS)
+            if self.predictor != "regression":
+                raise InputError("box_unit of a model goes with predictor 'regression'")
         if self.mask == "none":
             if self.predictor != "none":
                 raise InputError(
@@ -300,7 +310,7 @@ class TrainConfig(JsonConfig):
         check_number("balance_patterns", self.balance_patterns, 0.0, high=1.0)
         check_number("clean_fraction", self.clean_fraction, 0.0, high=1.0)
         check_choice("label_by", self.label_by, ("box", "mask"))
-        check_choice("box_unit", self.box_unit, ("fraction", "pixel"))
+        check_choice("box_unit", self.box_unit, _BOX_UNITS)
         object.__setattr__(self, "categories", take_categories(self.categories))
         for name in ("include_occluders", "exclude_occluders"):
             value = getattr(self, name)

@@ -124,7 +124,7 @@ def explain_images(
     outputs = np.concatenate([part[0] for part in parts])
     masks = None if parts[0][1] is None else np.concatenate([part[1] for part in parts])
     if config.predictor == "regression":
-        boxes = _clip(_in_pixels(outputs, *size), *size)
+        boxes = _clip(_in_pixels(outputs, *size, config.box_unit), *size)
         return Explanation(images=batch, boxes=boxes, patterns=None, confidence=None, masks=masks)
     chance = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     chance /= chance.sum(axis=1, keepdims=True)
@@ -208,9 +208,11 @@ def _explain(
     return logits, mask.mean(axis=1)
 
 
-def _in_pixels(boxes: Float32, height: int, width: int) -> Float32:
-    """Return regressed boxes in pixels; a network may be trained on them or on shares of sides."""
-    if np.percentile(np.abs(boxes), 90) > 2:  # no share is that large
+def _in_pixels(boxes: Float32, height: int, width: int, unit: str | None) -> Float32:
+    """Return regressed boxes in pixels; where their unit is not known, their size tells it."""
+    if unit is None and np.percentile(np.abs(boxes), 90) > 2:  # no share is that large
+        unit = "pixel"
+    if unit == "pixel":
         return boxes
     return boxes * np.array([width, height, width, height], np.float32)
 

@@ -1,6 +1,7 @@
 """One optimiser step: network, losses, mixed precision, accumulation, ranks."""
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -67,7 +68,10 @@ class Stepper:
     def __init__(self, config: TrainConfig, num_identities: int, ranks: Ranks) -> None:
         self.config, self.ranks = config, ranks
         generator = torch.Generator().manual_seed(config.seed)
-        self.model = FROM.from_config(config.model, generator)
+        model = config.model
+        if model.predictor == "regression":  # what the checkpoint says of its boxes
+            model = dataclasses.replace(model, box_unit=config.box_unit)
+        self.model = FROM.from_config(model, generator)
         if config.init is not None:
             initialise_from(self.model, config.init)
         self.model.train()

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -37,6 +38,14 @@ def test_fields_that_came_later_leave_the_json_of_before():
     assert json.loads(narrowed.to_json())["exclude_occluders"] == ["cup"]
     occlusion = narrowed.occlusion()
     assert (occlusion.include_occluders, occlusion.split) == (("book/*",), "train")
+    model = ModelConfig(predictor="regression")
+    assert "box_unit" not in json.loads(model.to_json())
+    plain = json.loads(TrainConfig(model=model, box_unit="pixel").to_json())
+    assert "box_unit" not in plain["model"]
+    told = dataclasses.replace(model, box_unit="pixel")
+    assert ModelConfig.from_json(told.to_json()) == told
+    with pytest.raises(InputError, match="goes with predictor 'regression'"):
+        ModelConfig(box_unit="pixel")
     evaluation = EvalConfig(include_occluders=("book/*",), exclude_occluders="cup", split="test")
     assert EvalConfig.from_json(evaluation.to_json()) == evaluation
     assert evaluation.occlusion().split == "test"

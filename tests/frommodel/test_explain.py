@@ -1,5 +1,6 @@
 """Predictions, scores of patterns, hidden cells and figures, against cases worked by hand."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,12 @@ def test_regressed_boxes_lie_in_the_picture(faces: UInt8) -> None:
     found = explain_images(model, faces)
     assert found.patterns is None
     assert found.boxes.tolist() == [[24, 56, 72, 112]] * 5
+    model.config = dataclasses.replace(model.config, box_unit="pixel")
+    assert explain_images(model, faces).boxes.tolist() == [[0.25, 0.5, 0.75, 2.0]] * 5
+    with torch.no_grad():
+        model.regress[-1].bias.copy_(torch.tensor([24.0, 56.0, 72.0, 200.0]))  # type: ignore[operator, union-attr]
+    model.config = dataclasses.replace(model.config, box_unit=None)
+    assert explain_images(model, faces).boxes.tolist() == [[24, 56, 72, 112]] * 5
 
 
 def test_a_network_without_masks_is_refused(faces: UInt8) -> None:
