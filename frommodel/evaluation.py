@@ -221,11 +221,13 @@ def _provenance(tasks: Sequence[Task], config: EvalConfig, store: EmbeddingStore
             pasted = tuple(part.occlusion for part in faces)  # type: ignore[assignment]
         sources.update((id(source), source) for source in held if source is not None)
         occlusions.update((item.digest, item) for item in pasted if item is not None)
+    manifests = [getattr(source, "manifest", None) for source in sources.values()]
     return {
         "dataset": config.dataset,
         "root": str(config.root or ""),
         "roots": sorted({str(getattr(source, "root", "")) for source in sources.values()} - {""}),
         "licence": sorted({source.licence for source in sources.values()}),
+        "digests": sorted({str(made["digest"]) for made in manifests if made}),
         "pairs": sorted({Path(origin).name for origin in origins if origin}),
         "pictures": store.count,
         "image_size": "source" if store.size is None else f"{store.size[0]}x{store.size[1]}",

@@ -258,6 +258,9 @@ def _rate_panels(
             by_powers(axis.xaxis, axis.set_xscale)
             axis.set_xlim(leftmost, 100)  # where no error is made, nothing else says
             axis.set_xlabel("FAR (%)")
+            if not any(len(line.get_xdata()) for line in axis.get_lines()):
+                axis.set_xlim(0.1, 100)  # nothing to take the limits from
+                axis.text(0.5, 0.5, "no errors", transform=axis.transAxes, ha="center")
             if limits is None:
                 by_powers(axis.yaxis, axis.set_yscale)
                 axis.set_ylim(lowest, 100)

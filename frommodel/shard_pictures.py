@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +61,27 @@ class ShardPictures:
         """Return five points (5, 2), or None where unknown."""
         return self.sample(key).landmarks
 
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the set says of itself, its digest among it."""
+        return self.shards.manifest
+
     def carried(self) -> dict[str, bytes]:
-        """Return nothing: a set's files are its own."""
-        return {}
+        """Return the lists of pairs that the set carries.
+
+        Raises
+        ------
+        DataError
+            When one cannot be read.
+        """
+        found = {}
+        for name in ("pairs.csv", "pairs.txt"):
+            if name in self.manifest["files"]:
+                try:
+                    found[name] = (self.root / name).read_bytes()
+                except OSError as error:
+                    raise DataError(f"{self.root / name} cannot be read ({error})") from error
+        return found
 
     def check(self) -> None:
         """Return: the set was checked when opened."""

@@ -35,7 +35,7 @@ OCC_LFW = ProtocolSpec(
     name="occ-lfw",
     title="Occ-LFW-S: the second image of each pair occluded, at scales 1, 2 and 3 unless told",
     reference="Tables 2, 5, 8; Fig. 8, 10",
-    datasets=("lfw", "demo", "folder", "bin"),
+    datasets=("lfw", "demo", "folder", "bin", "shards"),
     layout=_LAYOUT,
     plan=_plan_occluded,
 )

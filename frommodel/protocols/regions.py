@@ -35,7 +35,7 @@ PROTOCOL = ProtocolSpec(
     name="regions",
     title="A random occluder filling one of nine regions, each in turn",
     reference="Fig. 1, Table 6",
-    datasets=("lfw", "demo", "folder", "bin", "mf1"),
+    datasets=("lfw", "demo", "folder", "bin", "shards", "mf1"),
     layout="as lfw, folder or mf1",
     plan=_plan,
 )

@@ -26,7 +26,7 @@ PROTOCOL = ProtocolSpec(
     title="R1-R3: the second image under occluders of group 1, 2 or 3 alone; "
     "for models trained without them",
     reference="Sec. 4.8, Fig. 12",
-    datasets=("lfw", "demo", "folder", "bin"),
+    datasets=("lfw", "demo", "folder", "bin", "shards"),
     layout="as lfw or folder",
     plan=_plan,
 )

@@ -9,6 +9,7 @@ from occgen.sources import DemoSource, FolderSource, Source, open_source
 from ..eval_config import EvalConfig
 from ..pairs import Pairs, draw_pairs, find_pairs, folder_pairs, parse_pairs, read_pairs
 from ..pictures import Occlusion
+from ..shard_pictures import ShardPictures
 from .base import ProtocolSpec, Task, VerificationTask
 
 __all__ = ["PROTOCOL", "occluded_tasks", "open_pairs", "people_of", "verification_tasks"]
@@ -27,8 +28,11 @@ def open_pairs(config: EvalConfig) -> tuple[Source, Pairs]:
     root = config.root
     if config.dataset == "demo" and root is None:
         root = _DEMO
-    source = open_source(config.dataset, root)
+    is_set = config.dataset == "shards"
+    source: Source = ShardPictures(root) if is_set else open_source(config.dataset, root)
     source.check()
+    if isinstance(source, ShardPictures):
+        _check_occluded_once(source, config)
     if isinstance(source, FolderSource):
         path = Path(config.pairs) if config.pairs is not None else find_pairs(source.root)
         return source, folder_pairs(path, source.root)
@@ -36,12 +40,24 @@ def open_pairs(config: EvalConfig) -> tuple[Source, Pairs]:
         return source, read_pairs(Path(config.pairs))
     if isinstance(source, DemoSource):
         return source, draw_pairs(people_of(source), config.num_pairs, config.folds, config.seed)
-    carried = source.carried().get("pairs.csv")
-    if carried is not None:
-        return source, parse_pairs(carried.decode(), f"pairs of {getattr(source, 'root', '')}")
+    carried = source.carried()
+    for name in ("pairs.csv", "pairs.txt"):
+        if name in carried:
+            place = Path(getattr(source, "root", ""))
+            return source, parse_pairs(carried[name].decode("utf-8-sig"), str(place / name))
     raise InputError(
         f"dataset {config.dataset!r} comes without pairs; name a list with --pairs FILE"
     )
+
+
+def _check_occluded_once(source: ShardPictures, config: EvalConfig) -> None:
+    """Raise InputError where what is occluded already would be occluded again."""
+    again = bool(config.scales) or config.protocol not in (None, "verification")
+    if again and source.manifest["occluded"]:
+        raise InputError(
+            f"{source.root} is occluded already; evaluate it as it is: protocol verification, "
+            "without --occlude"
+        )
 
 
 def people_of(source: Source) -> list[tuple[str, list[str]]]:
@@ -132,6 +148,11 @@ def occluded_tasks(
 
 def _plan(config: EvalConfig) -> list[Task]:
     source, pairs = open_pairs(config)
+    if isinstance(source, ShardPictures) and source.manifest["occluded"]:
+        given = "as given"  # some are occluded: neither clean nor by this evaluation
+        return [
+            VerificationTask(name=given, condition=given, pairs=pairs, first=source, second=source)
+        ]
     return verification_tasks(config, source, source, pairs)
 
 
@@ -139,7 +160,7 @@ PROTOCOL = ProtocolSpec(
     name="verification",
     title="Verification of pairs, clean and occluded",
     reference="Sec. 4.1",
-    datasets=("demo", "folder", "lfw", "bin"),
-    layout="ROOT/IDENTITY/IMAGE and ROOT/pairs.csv or ROOT/pairs.txt",
+    datasets=("demo", "folder", "lfw", "bin", "shards"),
+    layout="ROOT/IDENTITY/IMAGE and ROOT/pairs.csv or ROOT/pairs.txt; or a finished set with these",
     plan=_plan,
 )

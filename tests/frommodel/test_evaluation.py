@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -8,10 +9,12 @@ import torch
 import frommodel
 from frommodel.eval_config import EvalConfig
 from frommodel.evaluation import evaluate
+from frommodel.report import html_report
 from frommodel.scoring import pair_scores
 from frommodel.tables import csv_report, markdown_report, text_report
 from occgen.codec import decode_image
 from occgen.config import BuildConfig
+from occgen.engine import build
 from occgen.errors import DataError, InputError
 from occgen.synthesis import occlude_face
 from occluders import bundled
@@ -55,6 +58,31 @@ def test_pairs_are_scored_clean_and_occluded(paired_tree):
     assert occluded.scores[:, clean.pairs.same].mean() < 1
     assert seen[-1] == (18 + 2 * 12, 18 + 2 * 12)
     assert found.data["pairs"] == ["pairs.csv"]
+
+
+def test_a_finished_set_is_evaluated_and_named_by_its_digest(paired_tree, tmp_path):
+    def made(name, **settings):
+        folder = {"dataset": "folder", "root": str(paired_tree), "jobs": 1, "shard_size": 10}
+        return build(BuildConfig(out=str(tmp_path / name), **folder, **settings))
+
+    clean = made("clean", clean_fraction=1.0, codec="copy", blend="opaque")
+    there = evaluate(colours, EvalConfig(dataset="folder", root=str(paired_tree), **FAST))
+    config = EvalConfig(dataset="shards", root=str(clean.out), scales=("2.0",), **FAST)
+    found = evaluate(colours, config)
+    assert found.data["digests"] == [clean.digest]
+    assert there.data["digests"] == []
+    assert found.data["pairs"] == ["pairs.csv"]
+    assert [result.name for result in found.results] == ["clean-clean", "clean-occluded, scale 2.0"]
+    np.testing.assert_array_equal(found.results[0].scores, there.results[0].scores)
+    assert clean.digest in html_report(found)
+    occluded = made("occluded", scale=2.0, categories=("cup",))
+    config = EvalConfig(dataset="shards", root=str(occluded.out), **FAST)
+    found = evaluate(colours, config)
+    assert [result.name for result in found.results] == ["as given"]
+    assert found.data["digests"] == [occluded.digest]
+    for again in ({"scales": ("2.0",)}, {"protocol": "regions"}):
+        with pytest.raises(InputError, match="is occluded already; evaluate it as it is"):
+            evaluate(colours, dataclasses.replace(config, **again))
 
 
 def test_occlusion_is_that_of_a_build_on_the_second_image(paired_tree):
@@ -221,7 +249,7 @@ def test_drawn_people_need_no_files():
         ({"resamples": 7}, "resamples must be 0 or at least 100"),
         ({"image_size": "160x160"}, "image_size must be"),
         ({"dataset": "mars"}, "dataset must be one of"),
-        ({"protocol": "verification", "dataset": "shards"}, "goes with --dataset"),
+        ({"protocol": "verification", "dataset": "rec"}, "goes with --dataset"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
