@@ -15,7 +15,7 @@ from .config import FORMATS, BuildConfig
 from .errors import DataError, InputError, ShardError
 from .tar_members import check_member_name
 
-__all__ = ["check_manifest"]
+__all__ = ["check_manifest", "check_recipe_header"]
 
 _MOST = 1 << 53
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -44,6 +44,14 @@ def check_manifest(record: Mapping[str, Any], path: Path) -> None:
             raise ShardError(f"{path} is no manifest occgen wrote: {name} {found}")
 
 
+def check_recipe_header(header: Mapping[str, Any], path: Path) -> None:
+    """Raise DataError where the header of a recipe has not the fields a build of it relies on."""
+    for name in ("height", "width", "config", "occluders", "source", "versions", "digest"):
+        test = _OF_RECIPES.get(name) or _FIELDS[name]
+        if name not in header or not test(header[name]):
+            raise DataError(f"{path} is no recipe occgen wrote: {name} is missing or wrong")
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -57,7 +65,7 @@ def _is_side(value: Any) -> bool:
 
 
 def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_count(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_sum(value: Any) -> bool:
@@ -163,8 +171,17 @@ _FIELDS: dict[str, _Test] = {
     ),
     "config": lambda value: _has(_CONFIG)(value) and _is_config(value),
     "source": _has(
-        {"pictures": _is_count, **dict.fromkeys(("dataset", "licence", "fingerprint"), _is_text)}
+        {
+            "pictures": _is_count,
+            "root": lambda value: value is None or _is_text(value),
+            **dict.fromkeys(("dataset", "licence", "fingerprint"), _is_text),
+        }
     ),
-    "occluders": _has({"digest": _is_text, "spec": _is_table(_is_text)}),
-    "versions": _is_table(_is_text),
+    "occluders": _has({"digest": _is_text, "spec": _is_table(_is_text), "members": _is_count}),
+    "versions": lambda value: _is_table(_is_text)(value) and "occgen" in value,
+}
+
+_OF_RECIPES: dict[str, _Test] = {
+    "source": _has({"pictures": _is_count}),
+    "occluders": _has({"digest": _is_text, "members": _is_count}),
 }

@@ -24,6 +24,7 @@ from .config import BuildConfig
 from .engine import BuildReport, Progress, build, open_library
 from .errors import DataError, InputError, OccgenError, ShardError
 from .manifest import build_digest, canonical, identity_of, installed_versions
+from .manifest_check import check_recipe_header
 from .pool import WorkersLostError, run_tasks
 from .recipe_file import CHECKSUM_BYTES, Block, Recipe, checksum, pack_block, recipe_bytes
 from .sources import ListedSource, configured_source
@@ -184,6 +185,7 @@ def build_from_recipe(
     recipe = Recipe(path)
     run = {"root": root, "out": out, "jobs": jobs, "occluders": occluders}
     run |= {"backend": backend, "address": address, "overwrite": overwrite}
+    check_recipe_header(recipe.header, path)
     config = _config_of(recipe, run)
     library = open_library(occluders)
     wanted = recipe.header["occluders"]

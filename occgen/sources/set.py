@@ -53,6 +53,10 @@ class SetSource:
         for index in range(self._count):
             columns = self._format.read_some(self.root, index, ["key", "identity_name"])
             keys, names = columns["key"].tolist(), columns["identity_name"].tolist()
+            if len(keys) != len(names):
+                raise DataError(
+                    f"{self.root}: shard {index} has {len(keys)} keys, {len(names)} names"
+                )
             for key, name in zip(keys, names, strict=True):
                 yield FaceRef(key.decode(), name.decode())
 

@@ -348,7 +348,7 @@ def _forge_shard(name: str, data: bytes, rng: random.Random) -> bytes:
             for _ in range(rng.choice((1, 1, 2))):
                 try:
                     rng.choice(_EDITS)(file, rng)
-                except (ValueError, TypeError, OSError, RuntimeError, KeyError, IndexError):
+                except (ValueError, TypeError, OSError, RuntimeError, LookupError, MemoryError):
                     continue
         made = Path(place.name).read_bytes()
     return mutate_bytes(made, rng) if rng.random() < 0.1 else made

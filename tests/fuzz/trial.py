@@ -69,6 +69,9 @@ _PATH_EVENTS = {
     **dict.fromkeys(("os.rename", "os.link", "os.symlink", "shutil.move"), 2),
     "shutil.rmtree": 1,
 }
+_OF_SETTINGS = (  # what a forged configuration names, where a set is made again from it
+    *("is no occluder", "is looked for there", "category must be", "must be one of"),
+)
 _RELATIVE = ("os.remove", "os.rmdir")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -225,7 +228,9 @@ class Attack:
         shown, code = _explain(error)
         if code not in (1, 2) or not shown or not shown.isprintable() or len(shown) > 4000:
             return f"message of {len(shown)} characters is no clean line: {shown!r:.300}"
-        if self.reader.is_named and str(self.folder / "trial") not in shown:
+        if self.reader.is_named and not any(
+            part in shown for part in (str(self.folder / "trial"), *_OF_SETTINGS)
+        ):
             return f"message names no file: {shown:.300}"
         return ""
 
