@@ -340,6 +340,7 @@ def test_nothing_is_written_outside_whatever_identities_are_called(
     tmp_path: Path, draw_picture: Callable[..., Any], encode_picture: Callable[..., bytes]
 ) -> None:
     names = ["../../up", "/abs", "a/b", "..", "C:\\x", "con\n", "-1 ", "x" * 300]
+    names += ["a\0b", "CON", "dots..."]
     root = tmp_path / "listed"
     root.mkdir()
     lines = []
