@@ -58,6 +58,11 @@ def check_attributes(attributes: Mapping[str, Any], where: object) -> tuple[str,
     where : object
         The file, for the message.
     """
+    for name, value in attributes.items():
+        try:
+            f"{name}{value if isinstance(value, str) else ''}".encode()
+        except UnicodeEncodeError as error:
+            raise ShardError(f"{where}: the attribute {name!r:.40} is no text") from error
     for name, most in (("height", _LONGEST_SIDE), ("width", _LONGEST_SIDE), ("k", MOST_CELLS)):
         value = attributes.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
