@@ -125,7 +125,7 @@ def test_labels_that_do_not_fit_are_refused(config: BuildConfig) -> None:
     with h5py.File(config.out_path / "pattern-k6.h5", "r+") as file:
         del file["shard-00000/box"]
         file["shard-00000/box"] = np.zeros(3, np.int16)
-    with pytest.raises(ShardError, match=r"pattern-k6\.h5: shard-00000/box does not have 5 rows"):
+    with pytest.raises(ShardError, match=r"pattern-k6\.h5: shard-00000/box is no 5 labels"):
         open_shards(config.out_path)[0].pattern(6)
 
 
