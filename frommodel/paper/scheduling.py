@@ -169,9 +169,10 @@ def _start(plan: Plan, job: Job, scratch: Path, threads: int) -> Any:
     path.write_text(json.dumps(record), encoding="utf-8")
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     limits = dict.fromkeys(names, str(threads))
+    policy = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin starve beside other work
     return subprocess.Popen(
         [sys.executable, "-m", "frommodel.paper.worker", str(path)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **limits},
+        env={**policy, **os.environ, **limits},
     )
