@@ -12,6 +12,7 @@ from .options import json_option, occluders_option
 __all__ = ["main"]
 
 _PRESETS = ("demo", "real", "full")
+_TABLES = "1 to 11, improved, steps, library, library-plain, blend, placement, unseen, patterns"
 
 
 def _folder() -> click.Path:
@@ -32,7 +33,7 @@ def _folder() -> click.Path:
 @click.option(
     "--tables",
     metavar="3,5,...",
-    help="1 to 11, improved, library, blend, placement, unseen, patterns.  [default: all]",
+    help=f"{_TABLES}.  [default: all]",
 )
 @click.option("--runs", metavar="A,B", help="Only these trainings.  [default: what tables need]")
 @click.option(

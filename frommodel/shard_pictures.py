@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from occgen.errors import DataError, InputError
 from occgen.reader import Sample, Shards, open_shards
 from occgen.sources import FaceRef
+from occgen.sources.set import carried_lists
 
 __all__ = ["ShardPictures"]
 
@@ -74,14 +75,7 @@ class ShardPictures:
         DataError
             When one cannot be read.
         """
-        found = {}
-        for name in ("pairs.csv", "pairs.txt"):
-            if name in self.manifest["files"]:
-                try:
-                    found[name] = (self.root / name).read_bytes()
-                except OSError as error:
-                    raise DataError(f"{self.root / name} cannot be read ({error})") from error
-        return found
+        return carried_lists(self.root, self.manifest)
 
     def check(self) -> None:
         """Return: the set was checked when opened."""

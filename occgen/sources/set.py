@@ -1,6 +1,6 @@
 """A finished set of occgen's, in any of its formats, read as faces."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,27 @@ from ..formats.rows import Rows
 from ..manifest import read_manifest
 from .base import FaceRef
 
-__all__ = ["SetSource"]
+__all__ = ["SetSource", "carried_lists"]
 
 _LISTS = ("pairs.csv", "pairs.txt")
+
+
+def carried_lists(root: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the lists of pairs that a finished set carries, by name.
+
+    Raises
+    ------
+    DataError
+        When one cannot be read.
+    """
+    found = {}
+    for name in _LISTS:
+        if name in manifest["files"]:
+            try:
+                found[name] = (root / name).read_bytes()
+            except OSError as error:
+                raise DataError(f"{root / name} cannot be read ({error})") from error
+    return found
 
 
 class SetSource:
@@ -126,14 +144,7 @@ class SetSource:
 
     def carried(self) -> dict[str, bytes]:
         """Return the lists of pairs that the set carries."""
-        found = {}
-        for name in _LISTS:
-            if name in self.manifest["files"]:
-                try:
-                    found[name] = (self.root / name).read_bytes()
-                except OSError as error:
-                    raise DataError(f"{self.root / name} cannot be read ({error})") from error
-        return found
+        return carried_lists(self.root, self.manifest)
 
     def check(self) -> None:
         """Raise DataError where a shard is missing; its content is checked when it is read."""

@@ -198,7 +198,10 @@ def test_old_files_without_batch_counters_and_with_a_classifier_load(tmp_path, s
     state = {n: t for n, t in small_state.items() if not n.endswith("num_batches_tracked")}
     state["classifier.weight"] = torch.ones(10, 4)
     torch.save({"state_dict": state, "classifier": {"weight": torch.ones(9, 4)}}, tmp_path / "a")
-    frommodel.load(tmp_path / "a")
+    torch.save(small_state, tmp_path / "whole")
+    found, whole = (frommodel.load(tmp_path / name).state_dict() for name in ("a", "whole"))
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in found.items())
 
 
 def _iresnet_state(depths):

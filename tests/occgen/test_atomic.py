@@ -116,7 +116,7 @@ def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
         child = subprocess.Popen(command, close_fds=False)
     try:
         with locked_output(tmp_path):
-            pass
+            assert child.poll() is None  # it lives, with whatever it was given
     finally:
         child.kill()
         child.wait()

@@ -97,11 +97,13 @@ def test_labels_of_the_builds_own_k_are_there_already(config: BuildConfig) -> No
 
 def test_no_picture_is_read(config: BuildConfig) -> None:
     build(config)
+    labels = [label_build(config.out_path, 7, by).tolist() for by in ("box", "mask")]
+    for path in config.out_path.glob("pattern-k7*.h5"):
+        path.unlink()
     for path in config.out_path.glob("shard-*.h5"):
         with h5py.File(path, "r+") as file:
             file["image/data"][...] = 0
-    label_build(config.out_path, 6)
-    label_build(config.out_path, 6, "mask")
+    assert [label_build(config.out_path, 7, by).tolist() for by in ("box", "mask")] == labels
 
 
 def test_labels_that_were_damaged_are_made_anew(config: BuildConfig) -> None:
