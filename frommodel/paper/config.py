@@ -6,6 +6,7 @@ from pathlib import Path
 from occgen.errors import InputError
 
 from ..json_config import JsonConfig
+from .experiments import choose_runs
 from .presets import Preset, find_preset
 from .tables import choose_tables
 
@@ -58,6 +59,8 @@ class PaperConfig(JsonConfig):
     def __post_init__(self) -> None:
         find_preset(self.preset)
         choose_tables(self.tables)
+        if self.runs is not None:
+            choose_runs(self.runs)
         for name, least in (("seeds", 1), ("seed", 0), ("parallel", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:

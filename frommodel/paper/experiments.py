@@ -4,13 +4,14 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from occgen.errors import InputError
 from occluders.library import GROUPS
 
 from ..config import TrainConfig
 from ..recipes import recipe
 from .presets import Preset
 
-__all__ = ["EXPERIMENTS", "Experiment", "training_config"]
+__all__ = ["EXPERIMENTS", "Experiment", "choose_runs", "training_config"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +188,21 @@ def _single_choices() -> list[Experiment]:
 
 
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in (*_main(), *_single_choices())}
+
+
+def choose_runs(text: str) -> tuple[str, ...]:
+    """Return the experiments of a list such as ``baseline,from``.
+
+    Raises
+    ------
+    InputError
+        For a name that is none.
+    """
+    chosen = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in chosen if name not in EXPERIMENTS]
+    if unknown or not chosen:
+        raise InputError(f"run must be one of {', '.join(EXPERIMENTS)}, got {text!r}")
+    return tuple(chosen)
 
 
 def training_config(experiment: Experiment, preset: Preset, seed: int) -> TrainConfig:

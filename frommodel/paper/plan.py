@@ -15,7 +15,7 @@ from ..config import TrainConfig
 from .conditions import CONDITIONS
 from .config import PaperConfig
 from .data import PaperData
-from .experiments import EXPERIMENTS, Experiment, training_config
+from .experiments import EXPERIMENTS, Experiment, choose_runs, training_config
 from .tables import TABLES, Column, Row, TableSpec
 
 __all__ = ["GIVEN", "Plan", "Run", "Subject"]
@@ -164,12 +164,7 @@ class Plan:
             if (run := row.run_of(condition)) is not None and run in EXPERIMENTS
         }
         if self.config.runs is not None:
-            chosen = {name.strip() for name in self.config.runs.split(",") if name.strip()}
-            unknown = sorted(chosen - set(EXPERIMENTS))
-            if unknown:
-                known = ", ".join(EXPERIMENTS)
-                raise InputError(f"run must be one of {known}, got {unknown[0]!r}")
-            wanted &= chosen
+            wanted &= {self.known_as(name) for name in choose_runs(self.config.runs)}
         if not self.data.has_training:
             wanted = set()
         wanted = {n for n in wanted if self.data.library(EXPERIMENTS[n].library) is not None}

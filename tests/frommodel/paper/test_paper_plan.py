@@ -106,6 +106,14 @@ def test_tables_choose_runs_with_what_they_start_from(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_of_the_small_network_is_its_twin_where_there_is_none(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "out", tables="3", runs="small-from")
+    assert [e.name for e in plan.experiments] == ["baseline", "from"]
+    for text in ("fro", " , "):
+        with pytest.raises(InputError, match="run must be one of"):
+            plan_of(tmp_path / "out", runs=text)
+
+
 def test_an_estimate_names_what_is_missing_and_writes_nothing(tmp_path: Path) -> None:
     found = estimate(plan_of(tmp_path / "out", seeds=2))
     names = {run["run"] for run in found["runs"]}
