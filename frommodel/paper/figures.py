@@ -47,6 +47,8 @@ def draw_figures(
             missing[title] = str(error)
         except ImportError as error:
             missing[title] = f"{error.name} is not installed: pip install 'occgen[report]'"
+        if title not in drawn:
+            path.unlink(missing_ok=True)  # of an earlier call, with other runs
     for title, reason in missing.items():
         tell(f"not drawn: {title}: {reason}")
     return drawn, missing

@@ -107,8 +107,11 @@ def test_from_training_to_page_and_nothing_twice(
     assert trained
     assert tested
     next(iter(tested)).unlink()  # an interruption before a test was written
+    stale = out / "figures" / "fig-12-unseen.svg"
+    stale.write_text("of an earlier call with other runs")
     again = run(*options, "--runs", "baseline,from,baseline-md", "--parallel", "2", "--json")
     assert again.exit_code == 0, again.stderr
+    assert not stale.exists()
     for path, time in {**trained, **dict(list(tested.items())[1:])}.items():
         assert path.stat().st_mtime_ns == time
     assert next(iter(tested)).is_file()
