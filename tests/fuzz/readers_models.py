@@ -8,7 +8,7 @@ import pickle
 import random
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from mutations import HOSTILE_TEXT, dump_json, mutate_bytes, mutate_json, mutate_text
 from samples import make_tree
-from trial import Files, Reader
+from trial import Files, Reader, call_all
 
 import frommodel
 from frommodel.checkpoint import read_metadata
@@ -309,17 +309,6 @@ def _make_features(root: Path) -> None:
     (root / "noises.txt").write_text("# comment\n1\ta/1.jpg\n")
 
 
-def _call_all(*calls: Callable[[], Any]) -> None:
-    errors = []
-    for call in calls:
-        try:
-            call()
-        except OccgenError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
-
-
 def _rows(path: Path) -> None:
     rows, keys, people = read_embeddings(path)
     assert (rows.ndim, rows.dtype.kind) == (2, "f"), rows.dtype
@@ -329,7 +318,7 @@ def _rows(path: Path) -> None:
 
 
 def _read_features(root: Path, changed: bool) -> None:
-    _call_all(
+    call_all(
         lambda: read_feature(root / "one.npy").sum(),
         lambda: read_features(root / "features"),
         lambda: _rows(root / "rows.npy"),
@@ -459,7 +448,7 @@ def _read_pairs(root: Path, changed: bool) -> None:
     calls = []
     for path in sorted(root.glob("*.*")):
         calls.append(lambda path=path: read_pairs(path, name_resolver(root)).people())
-    _call_all(*calls)
+    call_all(*calls)
 
 
 def _craft_pairs(valid: Files) -> Iterator[Files]:
@@ -481,7 +470,7 @@ def _make_configs(root: Path) -> None:
 
 def _read_configs(root: Path, changed: bool) -> None:
     kinds = {kind.__name__: kind for kind in (ModelConfig, TrainConfig)}
-    _call_all(
+    call_all(
         *(
             lambda path=path: kinds[path.stem].from_json(path.read_text("utf-8", "replace"))
             for path in sorted(root.glob("*.json"))

@@ -6,13 +6,14 @@ import pickle
 import random
 import struct
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from mutations import HOSTILE_TEXT, mutate_bytes, mutate_text
 from samples import crops, make_set, touch_source
-from trial import Files, Reader
+from trial import Files, Reader, call_all
 
 from occgen.errors import OccgenError
 from occgen.fetching import _unpack
@@ -170,20 +171,17 @@ def _make_tar(root: Path) -> None:
 
 
 def _read_tar(root: Path, changed: bool) -> None:
-    errors = []
     scratch = root.parent / "out"
     scratch.mkdir(exist_ok=True)
+    calls: list[Callable[[], object]] = []
     for path in sorted(root.glob("*.tar")):
-        for call in (
-            lambda path=path: touch_source(TarSource(path)),
-            lambda path=path: _unpack(path, scratch / path.stem, scratch),
-        ):
-            try:
-                call()
-            except OccgenError as error:
-                errors.append(error)
-    if errors:
-        raise errors[0]
+        calls.append(partial(_touch_tar, path))
+        calls.append(partial(_unpack, path, scratch / path.stem, scratch))
+    call_all(*calls)
+
+
+def _touch_tar(path: Path) -> None:
+    touch_source(TarSource(path))
 
 
 def _damage_tar(name: str, data: bytes, rng: random.Random) -> bytes:

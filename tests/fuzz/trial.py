@@ -30,7 +30,7 @@ from occgen_cli.boundary import _explain
 from occgen.errors import OccgenError
 from occluders.errors import OccluderError
 
-__all__ = ["TIME_BOUND_S", "Files", "Reader", "main"]
+__all__ = ["TIME_BOUND_S", "Files", "Reader", "call_all", "main"]
 
 TIME_BOUND_S = 15  # of the processor: SIGPROF ends the process
 _BEYOND = 2_000_000  # where trials of a short run that are seeded begin
@@ -74,6 +74,18 @@ _OF_SETTINGS = (  # what a forged configuration names, where a set is made again
 )
 _RELATIVE = ("os.remove", "os.rmdir")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+def call_all(*calls: Callable[[], object]) -> None:
+    """Call each, whatever the others raise; then raise the first error of ours."""
+    errors = []
+    for call in calls:
+        try:
+            call()
+        except OccgenError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 class Guard:
