@@ -19,7 +19,7 @@ _BACKBONES = (
     *("lresnet18e_ir", "lresnet34e_ir", "lresnet50e_ir", "lresnet100e_ir"),
     *("ir10_compact", "ir10_small", "mobilefacenet"),
 )
-_RECIPES = ("baseline", "baseline-aug", "baseline-md", "from")
+_RECIPES = ("baseline", "baseline-aug", "baseline-md", "from", "improved")
 _ALL_RECIPES = (*_RECIPES, *(f"{name}-compact" for name in _RECIPES))
 _MODEL_OPTIONS = (
     *("backbone", "k", "mask", "predictor", "embedding_size", "dropout", "pyramid_channels"),
@@ -135,6 +135,10 @@ def main(out: Path | None, resume: bool, describe: bool, as_json: bool, **option
     if describe or data is None:
         _describe(config, as_json)
         return
+    if config.recipe.startswith("improved") and None in (config.init, config.teacher):
+        raise click.UsageError(
+            "recipe improved goes on from a finished run of from: --init RUN --teacher RUN"
+        )
     assert out is not None
     from frommodel.train import RunOptions, train
 

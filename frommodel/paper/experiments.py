@@ -24,7 +24,7 @@ class Experiment:
     title : str
         For people to read.
     recipe : str
-        One of the paper's four.
+        One of the paper's four, or ``improved``.
     changes : dict
         Fields of `TrainConfig` that differ from the recipe.
     model : dict
@@ -69,14 +69,10 @@ def _others(group: int) -> tuple[str, ...]:
     return tuple(name for number, names in GROUPS.items() if number != group for name in names)
 
 
-_TEACHER: dict[str, Any] = {"soft_patterns": 0.1}
+_SOFT: dict[str, Any] = {"soft_patterns": 0.1}
 _MIXED: dict[str, Any] = {"placement": "mixed", "placement_mix": "random=1,landmarks=1"}
 _NATURAL: dict[str, Any] = {"blend": "natural"}
-_MASKS: dict[str, Any] = {  # a third of what is worn, held or pasted
-    "categories": tuple(f"{n}=4" if n == "face_mask" else n for g in GROUPS.values() for n in g)
-}
 _REGRESSION = {"predictor": "regression"}
-_IMPROVED = {**_TEACHER, **_MIXED, **_MASKS}
 
 
 def _main() -> list[Experiment]:
@@ -87,22 +83,29 @@ def _main() -> list[Experiment]:
         e(name="from", title="FROM", tier=1),
         e(name="baseline-aug", title="Baseline-Aug", recipe="baseline-aug", tier=1),
         e(name="baseline-md", title="Baseline-MD", recipe="baseline-md", tier=1),
-        e(name="improved", title="FROM, improved", changes=_IMPROVED, teacher="baseline", tier=1),
         e(
-            name="improved-rectangles",
-            title="FROM, plain rectangles, teacher, soft patterns",
-            changes={**_TEACHER, "blend": "opaque"},
-            teacher="baseline",
-            library="rectangles",
+            name="improved",
+            title="FROM, improved",
+            recipe="improved",
+            init="from",
+            teacher="from",
             tier=1,
         ),
         e(
+            name="rectangles",
+            title="FROM, plain rectangles",
+            changes={"blend": "opaque"},
+            library="rectangles",
+            tier=1,
+        ),
+        e(name="cut-outs", title="FROM, real cut-outs", library="cut-outs", tier=1),
+        e(
             name="improved-cut-outs",
             title="FROM, improved, with real cut-outs",
-            changes={**_TEACHER, **_MIXED},
-            teacher="baseline",
+            changes={**_SOFT, **_MIXED},
+            init="from",
+            teacher="from",
             library="cut-outs",
-            tier=1,
         ),
     ]
 
@@ -115,41 +118,32 @@ def _small(name: str, title: str, twin: str | None = None, **fields: Any) -> Exp
 
 def _single_choices() -> list[Experiment]:
     """Return the experiments in which one choice of FROM differs."""
-    e, small = _small, "small-baseline"
+    e, small, first = _small, "small-baseline", "small-from"
+    second = {"init": first, "teacher": first}
     return [
         e(small, "Baseline, small network", "baseline", recipe="baseline", init=None),
         e("small-from", "FROM, small network", "from"),
         e("small-md", "Baseline-MD, small network", "baseline-md", recipe="baseline-md"),
         e("small-aug", "Baseline-Aug, small network", "baseline-aug", recipe="baseline-aug"),
-        e("teacher", "FROM, clean-view teacher", teacher=small),
-        e("teacher-soft", "FROM, teacher, soft patterns", changes=_TEACHER, teacher=small),
+        e("teacher", "FROM, taught by the baseline", teacher=small),
+        e("longer", "FROM, trained for as long again", init=first),
+        e("second", "FROM, second round", **second),
+        e("second-soft", "second round, soft patterns", changes=_SOFT, **second),
         e(
-            "teacher-mixed",
-            "FROM, teacher, soft patterns, mixed placement",
-            changes={**_TEACHER, **_MIXED},
-            teacher=small,
+            "second-mixed",
+            "second round, soft patterns, mixed placement",
+            changes={**_SOFT, **_MIXED},
+            **second,
         ),
+        e("small-improved", "improved, small network", "improved", recipe="improved", **second),
         e(
-            "small-improved",
-            "FROM, improved, small network",
-            "improved",
-            changes=_IMPROVED,
-            teacher=small,
-        ),
-        e(
-            "aug-teacher",
-            "Baseline-Aug, clean-view teacher, mixed placement, more masks",
+            "aug-second",
+            "Baseline-Aug, taught by FROM, mixed placement",
             recipe="baseline-aug",
-            changes={**_MIXED, **_MASKS, "clean_fraction": 1 / 3},
-            teacher=small,
+            changes={**_MIXED, "clean_fraction": 1 / 3},
+            init="small-aug",
+            teacher=first,
         ),
-        e(
-            "rectangles",
-            "FROM, plain rectangles",
-            changes={"blend": "opaque"},
-            library="rectangles",
-        ),
-        e("cut-outs", "FROM, real cut-outs", library="cut-outs"),
         e("k3", "FROM, K = 3", model={"k": 3}),
         e("k4", "FROM, K = 4", model={"k": 4}),
         e("k6", "FROM, K = 6", model={"k": 6}),

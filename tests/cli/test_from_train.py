@@ -123,3 +123,15 @@ def test_wrong_wishes_are_told_in_one_line(arguments, message, tmp_path, monkeyp
 def test_a_missing_model_is_named(tmp_path):
     result = run(from_export.main, "--model", tmp_path / "no", "--out", tmp_path / "a.onnx")
     assert (result.exit_code, "no such model" in result.stderr) == (2, True)
+
+
+def test_the_improved_recipe_is_not_trained_without_its_teacher(tmp_path):
+    out = tmp_path / "run"
+    result = run(
+        *(from_train.main, "--data", "demo", "--root", "6x4"),
+        *("--recipe", "improved-compact", "--out", str(out)),
+    )
+    assert result.exit_code == 2
+    assert "--init RUN --teacher RUN" in result.stderr
+    assert not out.exists()
+    assert run(from_train.main, "--recipe", "improved-compact", "--describe").exit_code == 0

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 import frommodel
@@ -26,6 +28,15 @@ def test_recipes_hold_the_schedules_of_the_paper(name, epochs, rate, drops, clea
     assert config.model.mask == ("none" if weight == 0 and name != "baseline-md" else "3d")
     assert config.soft_patterns is None
     assert config.balance_patterns == 0
+
+
+def test_the_improved_recipe_is_from_with_other_occlusion_and_targets():
+    paper, ours = frommodel.recipe("from"), frommodel.recipe("improved")
+    names = {field.name for field in dataclasses.fields(paper)}
+    assert {name for name in names if getattr(paper, name) != getattr(ours, name)} == {
+        *("recipe", "soft_patterns", "placement", "placement_mix", "categories"),
+    }
+    assert ours.occlusion().weights == {"random": 1, "landmarks": 1}
 
 
 @pytest.mark.parametrize("name", frommodel.RECIPES)
