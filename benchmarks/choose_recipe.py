@@ -37,7 +37,7 @@ JUDGED = ("clean", "occ-1.0", "occ-2.0", "occ-3.0", "rendered-worn-held")
 JUDGEMENT = "judged.json"
 PAPER_RUNS = {  # the same training in from-paper
     **{name: name for name in ("baseline", "baseline-aug", "baseline-md", "from")},
-    "the same, more masks": "improved",
+    "second round, soft, even mix, more masks": "improved",
 }
 MASKS = ("book", "cup", "eye_mask", "eyeglasses", "face_mask=4", "hand", "phone", "scarf")
 TEACHER: dict[str, Any] = {"teacher": "baseline", "soft_patterns": 0.1}
