@@ -130,6 +130,25 @@ class PaperData:
         """Names of further folders with pairs."""
         return tuple(self.split.others) if self.split is not None else ()
 
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"preset": self.config.preset, "data": self.statement}
+
+    @property
+    def _about_file(self) -> Path:
+        return self.config.folder / "data" / "about.json"
+
+    @cached_property
+    def is_made(self) -> bool:
+        """Whether trees and libraries of these very data are there: `make` has nothing to do."""
+        cut = ["cut-outs", "cut-outs-test"] if self.config.cutouts is not None else []
+        folders = [self.config.folder / "libraries" / name for name in ("rectangles", *cut)]
+        if not self.named:
+            folders += [self.tree(part) for part in PARTS]
+        if not self._about_file.is_file() or not all(folder.is_dir() for folder in folders):
+            return False
+        return bool(json.loads(self._about_file.read_text(encoding="utf-8")) == self._about)
+
     def make(self) -> None:
         """Make trees and libraries that are not there yet.
 
@@ -138,8 +157,7 @@ class PaperData:
         InputError
             When the folder holds those of another preset or other crops.
         """
-        about = {"preset": self.config.preset, "data": self.statement}
-        path = self.config.folder / "data" / "about.json"
+        about, path = self._about, self._about_file
         if path.is_file():
             if json.loads(path.read_text(encoding="utf-8")) != about:
                 raise InputError(

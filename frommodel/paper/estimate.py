@@ -31,26 +31,23 @@ def estimate(plan: Plan) -> dict[str, Any]:
     Rates are those of the preset, or of the runs in the folder where some are finished.
     """
     data, config = plan.data, plan.config
-    done = _finished(plan)
-    rates = _rates(plan, done)
+    rates = _rates(plan)
     runs: list[dict[str, Any]] = []
     for experiment in plan.experiments:
         for seed in config.all_seeds:
-            name = f"{experiment.name}-s{seed}"
-            train_s = 0.0 if name in done else _training_s(plan, experiment, rates)
-            conditions = plan.conditions_of(experiment.name, None)
-            test_s = len(conditions) * data.counts["test"] * _SECOND_PICTURES
-            test_s /= config.sizes.test_rate
+            finished, tests = _standing(plan, experiment, seed)
+            train_s = 0.0 if finished else _training_s(plan, experiment, rates)
+            test_s = tests * data.counts["test"] * _SECOND_PICTURES / config.sizes.test_rate
             runs.append(
                 {
                     "run": experiment.name,
                     "title": experiment.title,
                     "seed": seed,
                     "tier": experiment.tier,
-                    "finished": name in done,
+                    "finished": finished,
                     "train_s": round(train_s),
                     "test_s": round(test_s),
-                    "conditions": len(conditions),
+                    "conditions": tests,
                 }
             )
     runs.sort(key=lambda run: run["tier"])  # stable: the order in which they are worked off
@@ -96,20 +93,30 @@ def _training_s(plan: Plan, experiment: Experiment, rates: tuple[float, float]) 
     return plan.data.counts["train"] * config.epochs / rates[experiment.has_mask] + _FIXED_S
 
 
-def _finished(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Return the finished runs of the folder by name and seed; digests are not looked at."""
-    found = {}
+def _standing(plan: Plan, experiment: Experiment, seed: int) -> tuple[bool, int]:
+    """Return whether a run is finished, and under how many conditions it is still to be tested."""
+    if not plan.data.is_made:
+        return False, len(plan.conditions_of(experiment.name, None))
+    run = plan.run(experiment.name, seed)
+    finished = (run.folder / FINISHED).is_file()
+    subjects = plan.subjects_of(run)
+    if not finished:
+        return False, sum(len(subject.conditions) for subject in subjects)
+    return True, sum(len(plan.missing_conditions(subject)) for subject in subjects)
+
+
+def _rates(plan: Plan) -> tuple[float, float]:
+    """Return images a second and core of trainings without and with a mask.
+
+    Of finished runs of the folder where there are some, of whatever configuration.
+    """
+    done = {}
     for path in sorted((plan.config.folder / "runs").glob(f"*/{FINISHED}")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        found[path.parent.name.rpartition("-")[0]] = record
-    return found
-
-
-def _rates(plan: Plan, done: dict[str, dict[str, Any]]) -> tuple[float, float]:
-    """Return images a second and core of trainings without and with a mask."""
+        done[path.parent.name.rpartition("-")[0]] = record
     rates = list(plan.config.sizes.train_rates)
     masked = {e.name: e.has_mask for e in plan.experiments if not e.small}
     for kind in (False, True):

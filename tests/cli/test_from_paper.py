@@ -107,6 +107,10 @@ def test_from_training_to_page_and_nothing_twice(
     assert trained
     assert tested
     next(iter(tested)).unlink()  # an interruption before a test was written
+    planned = run(*options, "--runs", "baseline,from,baseline-md", "--dry-run", "--json")
+    standing = {r["run"]: r for r in json.loads(planned.stdout)["runs"]}
+    assert [standing[n]["finished"] for n in ("baseline", "from", "baseline-md")] == [1, 1, 0]
+    assert [standing[n]["conditions"] for n in ("baseline", "from")] == [0, 1]
     stale = out / "figures" / "fig-12-unseen.svg"
     stale.write_text("of an earlier call with other runs")
     again = run(*options, "--runs", "baseline,from,baseline-md", "--parallel", "2", "--json")
