@@ -99,6 +99,7 @@ def _main() -> list[Experiment]:
             tier=1,
         ),
         e(name="cut-outs", title="FROM, real cut-outs", library="cut-outs", tier=1),
+        e(name="from-longer", title="FROM, trained for as long again", init="from"),
         e(
             name="improved-cut-outs",
             title="FROM, improved, with real cut-outs",
@@ -126,7 +127,7 @@ def _single_choices() -> list[Experiment]:
         e("small-md", "Baseline-MD, small network", "baseline-md", recipe="baseline-md"),
         e("small-aug", "Baseline-Aug, small network", "baseline-aug", recipe="baseline-aug"),
         e("teacher", "FROM, taught by the baseline", teacher=small),
-        e("longer", "FROM, trained for as long again", init=first),
+        e("longer", "FROM, trained for as long again", "from-longer", init=first),
         e("second", "FROM, second round", **second),
         e("second-soft", "second round, soft patterns", changes=_SOFT, **second),
         e(
