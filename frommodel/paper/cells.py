@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tables import TableSpec
+from .table_spec import TableSpec
 
 __all__ = ["Cell", "Difference", "Table"]
 

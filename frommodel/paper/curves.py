@@ -11,7 +11,7 @@ from occgen.regions import REGIONS, region_share
 from ..explain_plots import save_figure
 from .experiments import EXPERIMENTS
 from .findings import Findings
-from .tables import Column, Row
+from .table_spec import Column, Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

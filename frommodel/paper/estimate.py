@@ -10,7 +10,7 @@ from .data import PaperData
 from .experiments import Experiment, training_config
 from .jobs import FINISHED
 from .plan import Plan
-from .tables import TableSpec
+from .table_spec import TableSpec
 
 __all__ = ["estimate"]
 

@@ -16,7 +16,7 @@ from .jobs import FAILED, FINISHED, unpack_bits, unpack_numbers
 from .plan import GIVEN, Plan, Subject
 from .published import published_figure, published_rows
 from .sizes import size_table
-from .tables import Column, Row, TableSpec
+from .table_spec import Column, Row, TableSpec
 
 __all__ = ["Findings"]
 

@@ -16,7 +16,8 @@ from .conditions import CONDITIONS
 from .config import PaperConfig
 from .data import PaperData
 from .experiments import EXPERIMENTS, Experiment, choose_runs, training_config
-from .tables import TABLES, Column, Row, TableSpec
+from .table_spec import Column, Row, TableSpec
+from .tables import TABLES
 
 __all__ = ["GIVEN", "Plan", "Run", "Subject"]
 
