@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
+_LEAST_SCAN = 8  # bytes of a scan's marker and header, whatever it holds
 _MOST_PASSES = 20 * MAX_PIXELS  # pixels times scans of a JPEG: each scan goes over all of them
 
 _TURNS = {  # EXIF orientation: what brings the picture upright
@@ -43,6 +44,8 @@ _TURNS = {  # EXIF orientation: what brings the picture upright
 }
 
 _HEAD = 2048  # bytes; EXIF stands in one of the first segments of a JPEG
+_EXIF = b"Exif\0\0"
+_SCAN = b"\xff\xda"
 
 _LUMA_SUM = 3688  # of the standard table of quantisation for luminance, at quality 50
 _BEGINNINGS = (  # of files, and the ending such a file has
@@ -238,13 +241,15 @@ def _orientation(picture: Image.Image) -> int:
 
 def _is_plain_jpeg(data: bytes) -> bool:
     """Whether libjpeg-turbo alone gives the picture: no rotation, not CMYK, not too large."""
-    if data[:3] != b"\xff\xd8\xff" or b"Exif\0\0" in data[:_HEAD]:
+    if data[:3] != b"\xff\xd8\xff":
         return False
     size = _jfif_size(data)
     if size is not None:
         _check_size(*size)
         _check_scans(data, *size)
         return True
+    if _EXIF in data[:_HEAD]:
+        return False
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
@@ -258,7 +263,8 @@ def _jfif_size(data: bytes) -> tuple[int, int] | None:
     """Return height and width of a JFIF file of three components, or None for any other.
 
     JFIF has grey or YCbCr alone, so the headers need not be parsed by the codec as well, which
-    takes ten times as long.
+    takes ten times as long. One with EXIF is any other, too: its segment is met on the way to the
+    frame, or looked for from there to the first scan.
     """
     if data[6:11] != b"JFIF\0":
         return None
@@ -266,7 +272,7 @@ def _jfif_size(data: bytes) -> tuple[int, int] | None:
     while place < end and data[place] == 0xFF:
         kind = data[place + 1]
         if kind in (0xC0, 0xC2):  # baseline or progressive frame
-            if data[place + 9] != 3:
+            if data[place + 9] != 3 or data.find(_EXIF, place, data.find(_SCAN, place)) >= 0:
                 return None
             return data[place + 5] << 8 | data[place + 6], data[place + 7] << 8 | data[place + 8]
         if not (kind == 0xDB or kind == 0xC4 or kind == 0xE0 or kind == 0xFE or kind == 0xDD):
@@ -282,7 +288,9 @@ def _check_size(height: int, width: int) -> None:
 
 def _check_scans(data: bytes, height: int, width: int) -> None:
     """Raise DataError for a JPEG of so many scans that a small file takes hours."""
-    scans = data.count(b"\xff\xda")  # inside a scan 0xff is never followed by 0xda
+    if len(data) // _LEAST_SCAN * height * width <= _MOST_PASSES:
+        return  # there is no room for so many: counting takes a tenth of decoding
+    scans = data.count(_SCAN)  # inside a scan 0xff is never followed by 0xda
     if scans * height * width > _MOST_PASSES:
         raise DataError(f"{scans} scans of {width}x{height} pixels: no JPEG needs so many")
 

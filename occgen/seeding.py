@@ -5,6 +5,7 @@ order, the subset, the number of jobs, the backend or the machine. Placements ar
 uniform floats alone, whose bits are fixed here, so no change of numpy's distributions moves them.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import Any, Protocol
@@ -19,6 +20,13 @@ __all__ = ["RandomSource", "Stream", "choose"]
 
 _UNPACK = Struct("<8Q").unpack
 _STEP = 2.0**-53
+
+
+@lru_cache(maxsize=64)
+def _keyed(seed: int, purpose: str, block: int) -> blake2b:
+    """Return the hash before the key of an image goes in; copied, it is made in half the time."""
+    salt = block.to_bytes(8, "little")
+    return blake2b(key=seed.to_bytes(8, "little"), person=purpose.encode(), salt=salt)
 
 
 class RandomSource(Protocol):
@@ -46,15 +54,15 @@ class Stream:
     def __init__(self, seed: int, key: str, purpose: str) -> None:
         if not 0 <= seed < 2**64:
             raise InputError(f"seed must be in 0 .. 2**64 - 1, got {seed}")
-        self._seed = seed.to_bytes(8, "little")
+        self._seed, self._purpose = seed, purpose
         self._data = key.encode("utf-8", "surrogatepass")
-        self._purpose = purpose.encode()
         self._block = 0
         self._numbers: list[float] = []
 
     def _digest(self, block: int) -> bytes:
-        salt = block.to_bytes(8, "little")
-        return blake2b(self._data, key=self._seed, person=self._purpose, salt=salt).digest()
+        keyed = _keyed(self._seed, self._purpose, block).copy()
+        keyed.update(self._data)
+        return keyed.digest()
 
     def random(self) -> float:
         """Return the next float64 in [0, 1), of 53 bits."""
