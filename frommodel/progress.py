@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from occgen.errors import InputError
 
 from .stepping import StepResult
 from .validation import ValidationScores
 
-__all__ = ["RunOptions", "TrainProgress", "TrainReport"]
+__all__ = ["LOG_COLUMNS", "RunOptions", "TrainProgress", "TrainReport", "log_row"]
+
+LOG_COLUMNS = (
+    *("step", "epoch", "learning_rate", "loss", "identity_loss", "pattern_loss", "teacher_loss"),
+    *("pattern_accuracy", "images_per_s", "val_clean", "val_occluded"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,3 +114,24 @@ class TrainReport:
     skipped: int
     already_complete: bool = False
     finished: bool = True
+
+
+def log_row(
+    step: int,
+    per_epoch: int,
+    rate: float,
+    result: StepResult,
+    scores: ValidationScores | None,
+    images_per_s: float,
+) -> dict[str, Any]:
+    """Return a step's row of the log, step and epoch first: values of `LOG_COLUMNS` by name."""
+    row: dict[str, Any] = {
+        "step": step,
+        "epoch": (step - 1) // per_epoch + 1,
+        "learning_rate": rate,
+        **result._asdict(),
+        "images_per_s": round(images_per_s, 1),
+    }
+    if scores is not None:
+        row |= {"val_clean": scores.clean, "val_occluded": scores.occluded}
+    return row

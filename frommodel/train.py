@@ -22,7 +22,7 @@ from .checkpoint import save
 from .config import TrainConfig
 from .loader import Batch, BatchMaker, batch_loader
 from .mixture import Mixture
-from .progress import RunOptions, TrainProgress, TrainReport
+from .progress import LOG_COLUMNS, RunOptions, TrainProgress, TrainReport, log_row
 from .ranks import Ranks, join_ranks
 from .runs import (
     BEST,
@@ -39,16 +39,12 @@ from .runs import (
     write_whole,
 )
 from .schedule import learning_rate
-from .stepping import Stepper, StepResult
+from .stepping import Stepper
 from .validation import Validation, ValidationScores
 
 __all__ = ["RunOptions", "TrainProgress", "TrainReport", "train"]
 
 _LOG = logging.getLogger(__name__)
-_COLUMNS = (
-    *("step", "epoch", "learning_rate", "loss", "identity_loss", "pattern_loss", "teacher_loss"),
-    *("pattern_accuracy", "images_per_s", "val_clean", "val_occluded"),
-)
 _BOARD_EVERY = 10
 _DEFAULT_OPTIONS = RunOptions()
 
@@ -167,12 +163,14 @@ class _Run:
     ) -> TrainReport:
         """Open or go on with the run, and train to its end; no other process writes meanwhile."""
         self.given = record
+        self._check_place(resume)
+        # weights that cannot be used are told of before the folder is claimed
+        self.stepper = Stepper(self.config, self.mixture.num_identities, self.ranks)
         with locked_output(self.out) if self.ranks.is_first else contextlib.nullcontext():
             return self._go(resume, on_progress)
 
     def _go(self, resume: bool, on_progress: Callable[[TrainProgress], None] | None) -> TrainReport:
         state = self._open(resume)
-        self.stepper = Stepper(self.config, self.mixture.num_identities, self.ranks)
         if state is not None:
             self.stepper.restore(state["training"])
             self.step, self.best = int(state["step"]), state["best"]
@@ -190,7 +188,7 @@ class _Run:
         with contextlib.ExitStack() as stack:
             log: RunLog | None = None
             if self.ranks.is_first:
-                log = RunLog(self.out, _COLUMNS, self.step, self.options.tensorboard)
+                log = RunLog(self.out, LOG_COLUMNS, self.step, self.options.tensorboard)
                 stack.callback(log.close)
             batches = batch_loader(
                 self.maker,
@@ -230,7 +228,11 @@ class _Run:
         done = (self.step - first) * self.config.batch_size
         speed = done / max(time.monotonic() - began, 1e-9)
         if log is not None:
-            self._log(log, rate, result, scores, speed)
+            row = log_row(self.step, self.per_epoch, rate, result, scores, speed)
+            log.add(row)
+            if self.step % _BOARD_EVERY == 0 or scores is not None:
+                log.add_scalars(self.step, {name: row[name] for name in list(row)[2:]})
+                log.flush()
         every = self.options.save_every
         if rest == 0 or self.step == last or (every is not None and self.step % every == 0):
             self._save(log)
@@ -250,28 +252,6 @@ class _Run:
                 )
             )
 
-    def _log(
-        self,
-        log: RunLog,
-        rate: float,
-        result: StepResult,
-        scores: ValidationScores | None,
-        speed: float,
-    ) -> None:
-        row: dict[str, Any] = {
-            "step": self.step,
-            "epoch": (self.step - 1) // self.per_epoch + 1,
-            "learning_rate": rate,
-            **result._asdict(),
-            "images_per_s": round(speed, 1),
-        }
-        if scores is not None:
-            row |= {"val_clean": scores.clean, "val_occluded": scores.occluded}
-        log.add(row)
-        if self.step % _BOARD_EVERY == 0 or scores is not None:
-            log.add_scalars(self.step, {k: v for k, v in row.items() if k not in ("step", "epoch")})
-            log.flush()
-
     def _plans(self, last: int) -> Iterator[tuple[int, list[int]]]:
         """Yield epoch and numbers of this rank's part of each batch, from the next step on."""
         size, world = self.config.batch_size, self.ranks.world_size
@@ -285,13 +265,16 @@ class _Run:
             for part in range(self.config.accumulate):
                 yield epoch, whole[part * world + self.ranks.rank :: self.parts].tolist()
 
+    def _check_place(self, resume: bool) -> None:
+        if self.out.exists() and not self.out.is_dir():
+            raise InputError(f"{self.out} is a file; name a folder to write into")
+        if (self.out / RECORD).exists() and not resume:
+            raise InputError(f"{self.out} holds a run already; --resume goes on with it")
+
     def _open(self, resume: bool) -> dict[str, Any] | None:
         """Claim the folder, or return the state of the run in it."""
         path = self.out / RECORD
-        if self.out.exists() and not self.out.is_dir():
-            raise InputError(f"{self.out} is a file; name a folder to write into")
-        if path.exists() and not resume:
-            raise InputError(f"{self.out} holds a run already; --resume goes on with it")
+        self._check_place(resume)  # again: another process may have come first
         state = None
         if resume and (self.out / STATE).is_file():
             state = read_state(self.out / STATE)

@@ -135,3 +135,13 @@ def test_the_improved_recipe_is_not_trained_without_its_teacher(tmp_path):
     assert "--init RUN --teacher RUN" in result.stderr
     assert not out.exists()
     assert run(from_train.main, "--recipe", "improved-compact", "--describe").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--init", "--teacher"])
+def test_weights_that_cannot_be_used_do_not_claim_the_folder(option, tmp_path):
+    out = tmp_path / "run"
+    wrong = run(from_train.main, *RUN, "--epochs", "1", option, tmp_path / "no", "--out", out)
+    assert (wrong.exit_code, "no such model" in wrong.stderr) == (2, True)
+    assert not out.exists()
+    right = run(from_train.main, *RUN, "--epochs", "1", "--out", out)
+    assert right.exit_code == 0, right.stderr
