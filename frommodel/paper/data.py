@@ -130,6 +130,13 @@ class PaperData:
         """Names of further folders with pairs."""
         return tuple(self.split.others) if self.split is not None else ()
 
+    def _is_about_these(self) -> bool:
+        """Whether what an earlier call wrote there is of the same preset and people."""
+        try:
+            return bool(json.loads(self._about_file.read_bytes()) == self._about)
+        except (OSError, ValueError):
+            return False
+
     @property
     def _about(self) -> dict[str, str]:
         return {"preset": self.config.preset, "data": self.statement}
@@ -145,9 +152,7 @@ class PaperData:
         folders = [self.config.folder / "libraries" / name for name in ("rectangles", *cut)]
         if not self.named:
             folders += [self.tree(part) for part in PARTS]
-        if not self._about_file.is_file() or not all(folder.is_dir() for folder in folders):
-            return False
-        return bool(json.loads(self._about_file.read_text(encoding="utf-8")) == self._about)
+        return self._is_about_these() and all(f.is_dir() for f in folders)
 
     def make(self) -> None:
         """Make trees and libraries that are not there yet.
@@ -157,15 +162,15 @@ class PaperData:
         InputError
             When the folder holds those of another preset or other crops.
         """
-        about, path = self._about, self._about_file
+        path = self._about_file
         if path.is_file():
-            if json.loads(path.read_text(encoding="utf-8")) != about:
+            if not self._is_about_these():
                 raise InputError(
                     f"{path} tells of another preset or other faces; use another --out"
                 )
         else:
             make_folder(path.parent)
-            replacing_bytes(path, json.dumps(about, indent=1).encode("utf-8"))
+            replacing_bytes(path, json.dumps(self._about, indent=1).encode("utf-8"))
         jobs = usable_jobs()
         for number, part in enumerate(PARTS):
             if self.config.sizes.people is not None:

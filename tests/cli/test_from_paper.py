@@ -126,6 +126,10 @@ def test_from_training_to_page_and_nothing_twice(
     other = run("--preset", "demo", "--out", str(out), "--tables", "1")
     assert other.exit_code == 2
     assert "another preset" in other.stderr
+    (out / "data" / "about.json").write_text("{")
+    damaged = run(*options)
+    assert (damaged.exit_code, "about.json tells of" in damaged.stderr) == (2, True)
+    assert run(*options, "--dry-run").exit_code == 0
 
 
 @pytest.mark.slow
