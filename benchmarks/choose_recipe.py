@@ -23,6 +23,8 @@ from frommodel.paper.conditions import CONDITIONS
 from frommodel.paper.config import PaperConfig
 from frommodel.paper.data import PaperData, open_data
 from frommodel.paper.experiments import EXPERIMENTS, Experiment, training_config
+from frommodel.paper.jobs import FINISHED
+from frommodel.paper.plan import Plan
 from frommodel.protocols import VerificationTask
 from frommodel.protocols.verification import people_of
 from frommodel.runs import RECORD
@@ -111,11 +113,11 @@ class Folders:
     Parameters
     ----------
     out : Path
-    paper : Path or None
-        Output of `from-paper`.
+    paper : Plan or None
+        Of `from-paper`, whose finished runs are taken.
     """
 
-    def __init__(self, out: Path, paper: Path | None) -> None:
+    def __init__(self, out: Path, paper: Plan | None) -> None:
         self.out, self.paper = out, paper
 
     def own(self, name: str) -> Path:
@@ -126,12 +128,20 @@ class Folders:
         """Return the finished run of `from-paper` that is the candidate, where there is one."""
         if self.paper is None or name not in PAPER_RUNS:
             return None
-        found = sorted(self.paper.glob(f"runs/{PAPER_RUNS[name]}-s{SEED}-*/finished.json"))
-        return found[0].parent if found else None
+        folder = self.paper.run(PAPER_RUNS[name], SEED).folder
+        return folder if (folder / FINISHED).is_file() else None
 
     def weights(self, name: str) -> Path:
         """Return the folder with the candidate's weights."""
         return self.lent(name) or self.own(name)
+
+
+def plan_of(root: str, out: Path) -> Plan:
+    """Return the plan of the preset for real crops, with the data it needs made."""
+    config = PaperConfig(preset="real", root=root, out=str(out))
+    data = open_data(config)
+    data.make()
+    return Plan(config=config, data=data)
 
 
 def experiment_of(name: str, network: str) -> Experiment:
@@ -172,10 +182,11 @@ def main() -> None:
     parser.add_argument("--paper", type=Path, help="output of from-paper, to take runs from")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    data = open_data(PaperConfig(preset="real", root=options.root, out=str(options.out)))
-    data.make()
-    folders = Folders(options.out, options.paper)
-    network: str = options.network
+    data = plan_of(options.root, options.out).data
+    lender = plan_of(options.root, options.paper) if options.paper else None
+    folders, network = Folders(options.out, lender), options.network
+    if lender is not None and network != "main":
+        parser.error("--paper lends runs of the main network: add --network main")
     found = {"baseline": make(data, "baseline", experiment_of("baseline", network), folders)}
     names = list(CANDIDATES)
     chosen = [int(n) for n in options.only.split(",")] if options.only else range(len(names))
