@@ -172,6 +172,24 @@ def test_an_exif_rotation_is_applied(orientation: int, picture: UInt8) -> None:
     assert read_size(data) == (40, 30)
 
 
+@pytest.mark.parametrize("behind_frame", [False, True])
+def test_an_exif_rotation_counts_wherever_it_stands_before_the_scan(
+    behind_frame: bool, picture: UInt8
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    data = saved(Image.fromarray(picture), "JPEG", quality=95, exif=exif)
+    start = data.index(b"\xff\xe1")
+    segment = data[start : start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")]
+    plain = data.replace(segment, b"")
+    if not plain[6:11].startswith(b"JFIF"):
+        jfif = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+        plain = plain[:2] + jfif + plain[2:]
+    at = plain.index(b"\xff\xda") if behind_frame else 20  # behind the JFIF segment
+    turned = decode_image(plain[:at] + segment + plain[at:])
+    np.testing.assert_array_equal(turned, decode_image(plain)[::-1, ::-1])
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 def test_an_exif_rotation_counts_in_every_format(
