@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import itertools
 import logging
 import os
 import time
@@ -117,10 +118,7 @@ def embed_dataset(
     start = time.perf_counter()
     _check_place(out, bin_name)
     source: Source = ShardPictures(root) if dataset == "shards" else open_source(dataset, root)
-    refs = [(ref.key, ref.identity) for ref in source.refs()]
-    refs = refs if limit is None else refs[:limit]
-    if not refs:
-        raise InputError(f"{root or dataset} holds no pictures")
+    refs = _listed(source, limit, root or dataset)
     identity_of = dict(refs)
     keys = [key for key, _ in refs]
     pictures = _Pictures(source, keys, size=model.size, occlusion=occlusion, workers=workers)
@@ -151,10 +149,7 @@ def embed_dataset(
             )
         people = [identity_of[key] for key in pictures.kept]
         sink.finish(pictures.kept, people, notes)
-    keys_path = out
-    if not bin_name and out.suffix.lower() == ".npy":
-        keys_path = out.with_name(f"{out.name}.csv")
-        replacing_bytes(keys_path, _list_of(pictures.kept, people))
+    keys_path = _write_keys(out, bin_name, pictures.kept, people)
     if len(skipped) > max_skipped * len(refs):
         raise DataError(
             f"{len(skipped)} of {len(refs)} pictures cannot be used (first: {_first(skipped)}), "
@@ -168,6 +163,23 @@ def embed_dataset(
         skipped=skipped,
         elapsed_s=time.perf_counter() - start,
     )
+
+
+def _listed(source: Source, limit: int | None, place: str) -> list[tuple[str, str]]:
+    """Return key and identity of the pictures wanted."""
+    refs = [(ref.key, ref.identity) for ref in itertools.islice(source.refs(), limit)]
+    if not refs:
+        raise InputError(f"{place} holds no pictures")
+    return refs
+
+
+def _write_keys(out: Path, bin_name: str, keys: list[str], people: list[str]) -> Path:
+    """Return where keys and identities stand: in a list beside an array, else in `out` itself."""
+    if bin_name or out.suffix.lower() != ".npy":
+        return out
+    path = out.with_name(f"{out.name}.csv")
+    replacing_bytes(path, _list_of(keys, people))
+    return path
 
 
 def read_embeddings(path: Path) -> tuple[Float32, list[str], list[str]]:

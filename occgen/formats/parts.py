@@ -8,6 +8,7 @@ import hashlib
 import re
 import shutil
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def part_name(index: int) -> str:
     return f"parts/shard-{index:05d}.h5"
 
 
-class PartsFormat:
+class PartsFormat(ABC):
     """A format whose pictures stand in one file a shard, its columns in ``parts/``."""
 
     folders: tuple[str, ...] = ("parts",)
@@ -43,17 +44,17 @@ class PartsFormat:
     files: tuple[str, ...] = ()
     """Files directly in the output that this format makes, as patterns."""
 
+    @abstractmethod
     def pictures_name(self, index: int) -> str:
         """Return the name of the file of a shard's pictures."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pack(self, index: int, columns: Columns, attributes: Mapping[str, Any]) -> bytes:
         """Return the file of a shard's pictures."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unpack(self, path: Path, data: bytes, columns: Columns) -> list[bytes]:
         """Return the pictures in such a file."""
-        raise NotImplementedError
 
     def write(
         self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
