@@ -56,6 +56,11 @@ def _folder() -> click.Path:
     show_default=True,
     help="Jobs at a time, one thread each where more than one.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Of the trainings.  [default: the preset's, float32 where bfloat16 is slow here]",
+)
 @click.option("--dry-run", is_flag=True, help="List runs, what tables need, and the time.")
 @json_option
 def main(dry_run: bool, as_json: bool, **options: Any) -> None:
@@ -99,7 +104,10 @@ def _plan_text(plan: dict[str, Any]) -> str:
             if table[name]:
                 lines.append(f"    {what}: {', '.join(table[name])}")
     total = plan["estimated_s"]
-    lines += ["", f"about {_minutes(total)} min with --parallel {plan['parallel']}"]
+    lines += [
+        "",
+        f"about {_minutes(total)} min with --parallel {plan['parallel']}, in {plan['precision']}",
+    ]
     return "\n".join(lines)
 
 

@@ -140,10 +140,13 @@ def main(out: Path | None, resume: bool, describe: bool, as_json: bool, **option
             "recipe improved goes on from a finished run of from: --init RUN --teacher RUN"
         )
     assert out is not None
+    from frommodel.processor import trains_in_bfloat16
     from frommodel.train import RunOptions, train
 
     from .train_progress import cache_progress, train_progress
 
+    if config.precision == "bfloat16" and not trains_in_bfloat16(options["device"]):
+        click.echo("this processor is several times slower in bfloat16 than in float32", err=True)
     run = RunOptions(**{name: options[name] for name in _RUN_OPTIONS})
     mixture, validation = data.open(config.seed, max(run.workers, 1), cache_progress())
     with train_progress() as on_progress:

@@ -7,7 +7,6 @@ the answer is the float32 one.
 """
 
 import functools
-import importlib.util
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occgen.errors import InputError
+
+from .processor import has_bfloat16
 
 __all__ = ["SearchResult", "search_gallery", "unit_rows"]
 
@@ -206,17 +207,7 @@ class _Rounded:
 
 def _rounds(multiplications: int) -> bool:
     """Whether a search is large enough, and the processor able, to round first."""
-    return multiplications >= _WORTH_TORCH and _has_bfloat16()
-
-
-@functools.cache
-def _has_bfloat16() -> bool:
-    if importlib.util.find_spec("torch") is None:
-        return False
-    import torch
-
-    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in known)
+    return multiplications >= _WORTH_TORCH and has_bfloat16()
 
 
 def _rounded_below(values: Float32) -> Float32:

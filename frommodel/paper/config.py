@@ -1,16 +1,20 @@
 """What `from-paper` was asked for: frozen, checked when made, handed to worker processes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from occgen.errors import InputError
 
+from ..checks import check_choice
 from ..json_config import JsonConfig
+from ..processor import trains_in_bfloat16
 from .experiments import choose_runs
 from .presets import Preset, find_preset
 from .tables import choose_tables
 
-__all__ = ["PaperConfig"]
+__all__ = ["PRECISIONS", "PaperConfig"]
+
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,9 @@ class PaperConfig(JsonConfig):
         A folder of models to test beside ours: authors' checkpoints, safetensors, ONNX.
     parallel : int
         Trainings and tests at a time, with one thread each where more than one.
+    precision : {'float32', 'bfloat16'} or None
+        Of the trainings; None is the preset's, but float32 where the processor is slower in
+        bfloat16. Runs of another precision are other runs.
     """
 
     preset: str = "demo"
@@ -55,6 +62,7 @@ class PaperConfig(JsonConfig):
     cutouts: str | None = None
     models: str | None = None
     parallel: int = 1
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         find_preset(self.preset)
@@ -73,13 +81,35 @@ class PaperConfig(JsonConfig):
             raise InputError(f"occluders must be 'bundled' or a folder, got {self.occluders!r}")
         if self.preset == "real" and self.root is None:
             raise InputError("preset real needs --root DIR with lfw/ (folds.csv) and celeba/")
+        if self.precision is not None:
+            check_choice("precision", self.precision, PRECISIONS)
         if Path(self.out).exists() and not Path(self.out).is_dir():
             raise InputError(f"{self.out} is a file; name a folder to write into")
 
     @property
     def sizes(self) -> Preset:
-        """The preset."""
-        return find_preset(self.preset)
+        """The preset, at the precision of the trainings."""
+        preset = find_preset(self.preset)
+        training = {**preset.training, "precision": self.training_precision}
+        return replace(preset, training=training)
+
+    @property
+    def training_precision(self) -> str:
+        """That of the trainings."""
+        if self.precision is not None:
+            return self.precision
+        return "float32" if self.is_slowed else self._preset_precision
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the processor is slower at the preset's precision, so that another is taken."""
+        if self.precision is not None or self._preset_precision == "float32":
+            return False
+        return not trains_in_bfloat16()
+
+    @property
+    def _preset_precision(self) -> str:
+        return str(find_preset(self.preset).training.get("precision", "float32"))
 
     @property
     def table_names(self) -> tuple[str, ...]:

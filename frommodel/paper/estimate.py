@@ -63,6 +63,7 @@ def estimate(plan: Plan) -> dict[str, Any]:
         "tables": [_needs(plan, table) for table in plan.tables],
         "estimated_s": round(total),
         "parallel": config.parallel,
+        "precision": config.training_precision,
     }
 
 

@@ -20,7 +20,7 @@ class Preset:
     baseline_epochs, tuned_epochs : int or None
         Of the baseline, and of what starts from it; None leaves the recipe's.
     training : dict
-        Further fields of `TrainConfig`.
+        Further fields of `TrainConfig`; `PaperConfig` may take another precision.
     model : dict
         Fields of `ModelConfig`.
     small_model : dict or None

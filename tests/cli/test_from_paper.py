@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from occgen_cli.from_paper import main
 
 from frommodel.paper import presets
+from frommodel.paper.config import PaperConfig
+from frommodel.paper.experiments import EXPERIMENTS, training_config
 from frommodel.paper.splits import PARTS
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -43,6 +45,29 @@ def test_a_dry_run_lists_runs_and_time_and_writes_nothing(tmp_path: Path) -> Non
     result = run("--out", str(out), "--tables", "3", "--dry-run", "--json")
     plan = json.loads(result.stdout)
     assert [entry["run"] for entry in plan["runs"]] == ["baseline", "from", "k3", "k4", "k6"]
+
+
+@pytest.mark.parametrize(
+    ("fast", "options", "expected"),
+    [
+        (True, [], "bfloat16"),
+        (False, [], "float32"),
+        (False, ["--precision", "bfloat16"], "bfloat16"),
+        (True, ["--precision", "float32"], "float32"),
+    ],
+)
+def test_bfloat16_is_taken_where_the_processor_has_it(
+    fast: bool, options: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frommodel.paper.config.trains_in_bfloat16", lambda: fast)
+    small = dataclasses.replace(presets.PRESETS["tiny"], training={"precision": "bfloat16"})
+    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+    config = PaperConfig(preset="tiny", out="x", precision=options[-1] if options else None)
+    for name in ("baseline", "from"):
+        assert training_config(EXPERIMENTS[name], config.sizes, 1).precision == expected
+    common = ("--preset", "tiny", "--tables", "2", "--out", str(tmp_path / "out"), "--dry-run")
+    plan = json.loads(run(*common, *options, "--json").stdout)
+    assert plan["precision"] == expected
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,12 @@ def test_weights_that_cannot_be_used_do_not_claim_the_folder(option, tmp_path):
     assert not out.exists()
     right = run(from_train.main, *RUN, "--epochs", "1", "--out", out)
     assert right.exit_code == 0, right.stderr
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_slow_bfloat16_is_said(fast, tmp_path, monkeypatch):
+    monkeypatch.setattr("frommodel.processor.trains_in_bfloat16", lambda device: fast)
+    options = ("--precision", "bfloat16", "--stop-after", 1, "--out", tmp_path / "run")
+    result = run(from_train.main, *RUN, *options)
+    assert result.exit_code == 0, result.output
+    assert ("slower in bfloat16" in result.stderr) is not fast
