@@ -51,7 +51,7 @@ def ratios(took: dict[str, list[float]], slow: str, fast: str, times: float = 1.
 
 
 def build(options: argparse.Namespace) -> Iterator[Row]:
-    """Make a shard of 2,048 faces, the floor of it, and what people would write."""
+    """Make a shard of the usual 4,096 faces, the floor of it, and what people would write."""
     library, grid = open_library("bundled"), PatternGrid(5, 112, 112)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -65,7 +65,6 @@ def build(options: argparse.Namespace) -> Iterator[Row]:
                 out=str(out),
                 scale=peers.SCALE,
                 blend=blend,
-                shard_size=2048,
             )
             order = work_order(config, library, (112, 112), scratch=out / "scratch")
             plan = next(Plan(open_source("folder", str(options.root)), config).tasks())

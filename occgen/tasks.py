@@ -1,6 +1,7 @@
 """The plan of a build: the source's order cut into shards, one task a shard, as a stream."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -56,29 +57,15 @@ class Plan:
 
     def tasks(self) -> Iterator[ShardTask]:
         """Yield the tasks in order."""
-        batch: list[FaceRef] = []
-        for ref in self.source.refs():
-            if self.config.limit is not None and self.pictures + len(batch) >= self.config.limit:
-                break
-            batch.append(ref)
-            if len(batch) == self.keys_per_shard:
-                yield self._task(batch)
-                batch = []
-        if batch:
+        refs = itertools.islice(self.source.refs(), self.config.limit)
+        while batch := list(itertools.islice(refs, self.keys_per_shard)):
             yield self._task(batch)
 
     def _task(self, refs: list[FaceRef]) -> ShardTask:
-        runs: list[tuple[str, int, int]] = []
-        name, count = refs[0].identity, 0
-        for ref in refs:
-            if ref.identity != name:
-                runs.append(self._run(name, count))
-                name, count = ref.identity, 0
-            count += 1
-        runs.append(self._run(name, count))
-        keys = tuple(ref.key for ref in refs)
+        keys, names = zip(*refs, strict=True)
+        runs = tuple(self._run(name, len(list(group))) for name, group in itertools.groupby(names))
         self._hash.update(("\n".join(keys) + "\n").encode("utf-8", "surrogateescape"))
-        task = ShardTask(index=self.shards, keys=keys, runs=tuple(runs))
+        task = ShardTask(index=self.shards, keys=keys, runs=runs)
         self.pictures += len(keys)
         self.shards += 1
         return task

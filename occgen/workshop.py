@@ -331,7 +331,7 @@ def _read_all(
 
 
 def _check_name(key: str) -> None:
-    if key.isascii():
+    if key.isascii() and len(key) <= _LONGEST_NAME:
         return
     try:
         key.encode("utf-8")

@@ -25,6 +25,7 @@ _BESIDE = (  # files that lie beside pictures and were never meant as one
     *(".npz", ".mat", ".pts", ".db", ".ini", ".lst", ".log", ".idx", ".rec", ".bin", ".h5"),
     *(".hdf5", ".zip", ".tar", ".gz", ".py"),
 )
+_USUAL = 1 << 15  # bytes a picture rarely has more of
 _MOST_AT_ONCE = 1 << 18
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody fills holds nobody up
 _PAIRS = ("pairs.csv", "pairs.txt")
@@ -101,18 +102,12 @@ class FolderSource:
         try:
             handle = os.open(f"{self._prefix}{key}", _READING)
             try:
-                status = os.fstat(handle)
-                mode = status.st_mode
-                if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-                    raise DataError("is a pipe or device, no file")
-                # most pictures fit one read; a file object takes half as long again
-                data = os.read(handle, min(status.st_size + 1, _MOST_AT_ONCE))
-                if len(data) == status.st_size:
-                    return data
-                parts = [data]
-                while more := os.read(handle, _MOST_AT_ONCE):
-                    parts.append(more)
-                return b"".join(parts)
+                try:  # most fit one read; to ask for the size first takes half as long again
+                    data = os.read(handle, _USUAL)
+                    is_whole = os.lseek(handle, 0, os.SEEK_END) == len(data) > 0
+                except OSError:  # a folder, a pipe, a fault: told apart by the other way
+                    is_whole = False
+                return data if is_whole else _read_any(handle)
             finally:
                 os.close(handle)
         except FileNotFoundError as error:
@@ -147,3 +142,15 @@ class FolderSource:
             _ = self._landmarks
         except DataError as error:
             raise DataError(f"{error}; mend it, or rename it to go without landmarks") from error
+
+
+def _read_any(handle: int) -> bytes:
+    """Return all bytes of an open file of any size, from its start."""
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        raise DataError("is a pipe or device, no file")
+    os.lseek(handle, 0, os.SEEK_SET)
+    parts = []
+    while part := os.read(handle, _MOST_AT_ONCE):
+        parts.append(part)
+    return b"".join(parts)

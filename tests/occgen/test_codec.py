@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from occgen.codec import MAX_PIXELS, bgr_to_rgb, decode_image, encoder, read_size
+from occgen.codec import MAX_PIXELS, _jfif_size, bgr_to_rgb, decode_image, encoder, read_size
 from occgen.errors import DataError, InputError
 
 UInt8 = NDArray[np.uint8]
@@ -53,6 +54,23 @@ def test_jpeg_pixels_are_those_of_pillow(picture: UInt8, encode_picture: Encode)
         decoded = decode_image(data)
         assert decoded.dtype == np.uint8
         assert (decoded == expected).all()
+
+
+def test_the_size_a_header_names_is_the_codecs_wherever_the_header_ends(
+    picture: UInt8, encode_picture: Encode
+) -> None:
+    """The short way through a JFIF header says what the codec says, or nothing."""
+    known = 0
+    for options in ({}, {"optimize": True}, {"progressive": True}, {"comment": b"x" * 900}):
+        data = encode_picture(picture, "JPEG", **options)
+        for end in (*range(0, 1400, 7), len(data)):
+            size = _jfif_size(data[:end])
+            assert size in (None, picture.shape[:2])
+            known += size is not None
+        assert _jfif_size(data) == simplejpeg.decode_jpeg_header(data)[:2]
+    assert known > 100
+    grey = encode_picture(picture[:, :, 0], "JPEG")
+    assert _jfif_size(grey) is None
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "PPM"])

@@ -302,6 +302,43 @@ def test_listing_reads_nothing_and_keeps_nothing(tmp_path: Path) -> None:
     assert peak < 400_000  # the names of one folder at a time
 
 
+@pytest.mark.parametrize("size", [1, 5000, 32767, 32768, 32769, 262144, 700_000])
+def test_every_byte_of_a_file_is_read(size: int, tmp_path: Path) -> None:
+    data = np.random.default_rng(size).bytes(size)
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert FolderSource(tmp_path).read("a.jpg") == data
+
+
+def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "null.jpg").symlink_to("/dev/null")
+    for name in ("idle.jpg", "fed.jpg", "open.jpg"):
+        os.mkfifo(tmp_path / name)
+    ends = [os.open(tmp_path / name, os.O_RDWR) for name in ("fed.jpg", "open.jpg")]
+    os.write(ends[0], b"some bytes")
+    source = FolderSource(tmp_path)
+    for name in ("zero.jpg", "null.jpg", "idle.jpg", "fed.jpg", "open.jpg"):
+        with pytest.raises(DataError, match="is a pipe or device, no file"):
+            source.read(name)
+    with pytest.raises(DataError, match="cannot be read"):
+        source.read("folder.jpg")
+    for end in ends:
+        os.close(end)
+
+
+def test_a_name_without_end_is_named(config: BuildConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occgen.workshop._LONGEST_NAME", 20)
+    folder = Path(str(config.root)) / "person1"
+    data = next(folder.glob("*.jpg")).read_bytes()
+    for letter in ("a", "\u00e4"):
+        (folder / f"{letter * 20}.jpg").write_bytes(data)
+    build(dataclasses.replace(config, max_skipped=1.0))
+    skipped = skipped_of(config.out_path)
+    for letter in ("a", "\u00e4"):
+        assert "its name has more than 20 characters" in skipped[f"person1/{letter * 20}.jpg"]
+
+
 def test_a_picture_that_went_is_named(face_tree: Path) -> None:
     with pytest.raises(DataError, match="gone since the folder was listed"):
         FolderSource(face_tree).read("person0/9.jpg")
