@@ -22,6 +22,7 @@ from .options import (
     seed_option,
     split_commas,
 )
+from .wording import counted
 
 if TYPE_CHECKING:
     from occgen.engine import BuildReport
@@ -264,8 +265,9 @@ def _say_estimate(config: BuildConfig, as_json: bool) -> None:
         click.echo(json.dumps(asdict(found)))
         return
     click.echo(
-        f"{found.out} would hold {found.images} images of {found.identities} identities, "
-        f"{found.height} x {found.width} (height x width), in {found.shards} shards"
+        f"{found.out} would hold {counted(found.images, 'image')} of "
+        f"{counted(found.identities, 'identity')}, "
+        f"{found.height} x {found.width} (height x width), in {counted(found.shards, 'shard')}"
     )
     room = ""
     if found.free_bytes is not None:
@@ -280,7 +282,7 @@ def _say_estimate(config: BuildConfig, as_json: bool) -> None:
     if found.is_complete:
         click.echo(f"{found.out} holds a finished set already")
     elif found.standing_shards:
-        click.echo(f"{found.out} holds {found.standing_shards} shards already")
+        click.echo(f"{found.out} holds {counted(found.standing_shards, 'shard')} already")
     click.echo(f"{found.sampled} images were made in memory to tell; nothing was written")
 
 
@@ -305,8 +307,9 @@ def _say_report(report: "BuildReport", as_json: bool) -> None:
         click.echo(f"{report.out} is complete already and left as it is")
     size = manifest["bytes"] / 1e6
     click.echo(
-        f"{report.out}: {report.images} images of {manifest['identities']} identities in "
-        f"{len(manifest['shards'])} shards, {size:.1f} MB, {report.skipped} skipped"
+        f"{report.out}: {counted(report.images, 'image')} of "
+        f"{counted(manifest['identities'], 'identity')} in "
+        f"{counted(len(manifest['shards']), 'shard')}, {size:.1f} MB, {report.skipped} skipped"
     )
     differ = manifest["labels_differ"] / max(report.images, 1)
     click.echo(

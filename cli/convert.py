@@ -10,6 +10,7 @@ from occgen.config import DATASETS, FORMATS
 
 from .boundary import command
 from .options import existing_path, jobs_option, json_option, max_skipped_option, on_error_option
+from .wording import counted
 
 __all__ = ["convert_command"]
 
@@ -62,7 +63,8 @@ def convert_command(path: Path, out: str, form: str, as_json: bool, **options: A
     if report.already_complete:
         click.echo(f"{report.out} is complete already and left as it is")
     click.echo(
-        f"{report.out}: {report.images} images of {manifest['identities']} identities as {form}, "
+        f"{report.out}: {counted(report.images, 'image')} of "
+        f"{counted(manifest['identities'], 'identity')} as {form}, "
         f"{manifest['bytes'] / 1e6:.1f} MB, {report.skipped} skipped"
     )
     click.echo(f"digest {report.digest}")

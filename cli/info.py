@@ -8,6 +8,7 @@ import click
 
 from .boundary import command, one_line
 from .options import existing_path, json_option
+from .wording import counted
 
 __all__ = ["info_command"]
 
@@ -28,11 +29,12 @@ def info_command(path: Path, as_json: bool) -> None:
         return
     config, source = manifest["config"], manifest["source"]
     click.echo(
-        f"{one_line(manifest['name'])}: {manifest['images']} images, {manifest['height']} x "
-        f"{manifest['width']} (height x width), {manifest['identities']} identities"
+        f"{one_line(manifest['name'])}: {counted(manifest['images'], 'image')}, "
+        f"{manifest['height']} x {manifest['width']} (height x width), "
+        f"{counted(manifest['identities'], 'identity')}"
     )
     click.echo(
-        f"  {len(manifest['shards'])} shards, {manifest['bytes'] / 1e6:.1f} MB, "
+        f"  {counted(len(manifest['shards']), 'shard')}, {manifest['bytes'] / 1e6:.1f} MB, "
         f"{manifest['skipped']} skipped, {manifest['occluded']} occluded"
     )
     click.echo(

@@ -9,6 +9,7 @@ from occgen.storage import is_remote
 
 from .boundary import command
 from .options import existing_path, jobs_option, json_option
+from .wording import counted
 
 __all__ = ["verify_command"]
 
@@ -66,7 +67,7 @@ def verify_command(
         )
         return 0
     click.echo(
-        f"Error: {path} is damaged: {len(findings)} findings; "
+        f"Error: {path} is damaged: {counted(len(findings), 'finding')}; "
         + (
             "remove what is broken and the manifest, and build again"
             if is_remote(path)

@@ -69,7 +69,7 @@ def figure_unseen(findings: Findings, path: Path) -> bool:
             values = _values(findings, run_of(group), f"group-{group}", "accuracy")
             if values:
                 means.append(float(np.mean(values)))
-                spreads.append(float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+                spreads.append(_spread(values))
                 at.append(group + 0.25 * (place - 1))
         if means:
             axis.bar(at, means, 0.23, yerr=spreads, color=colour, label=label, capsize=2)
@@ -79,6 +79,11 @@ def figure_unseen(findings: Findings, path: Path) -> bool:
     axis.set_xticks(groups, [f"R{group}" for group in groups])
     axis.set_ylabel("accuracy of pairs, %")
     return _finish(figure, axis, path, drawn)
+
+
+def _spread(values: tuple[float, ...]) -> float:
+    """Return the standard deviation over seeds; NaN, which draws no bar, of one seed."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
 def _values(findings: Findings, run: str, condition: str, figure: str) -> tuple[float, ...]:
@@ -102,7 +107,7 @@ def _lines(axis: Any, findings: Findings, figure: str, conditions: list[str], pl
         axis.errorbar(
             [place for place, _ in found],
             [float(np.mean(values)) for _, values in found],
-            [float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for _, values in found],
+            [_spread(values) for _, values in found],
             marker=_MARKS[run],
             color=_COLOURS[run],
             markersize=4,

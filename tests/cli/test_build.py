@@ -40,7 +40,7 @@ def test_the_main_job(face_tree: Path) -> None:
     result = run("--dataset", "folder", "--root", face_tree, "--scale", "2.0", *FEW)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("Occ-Folder-2.0: 18 images of 6 identities in 1 shards, ")
+    assert lines[0].startswith("Occ-Folder-2.0: 18 images of 6 identities in 1 shard, ")
     assert lines[0].endswith(" MB, 0 skipped")
     assert lines[1].startswith("mean coverage: box ")
     assert lines[2].endswith(" images/s")
@@ -58,7 +58,7 @@ def test_the_main_job(face_tree: Path) -> None:
 def test_the_embedded_default_needs_no_files() -> None:
     result = run("--dataset", "demo", "--limit", "3", *FEW)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("Occ-Demo-1.0: 3 images of 1 identities in 1 shards")
+    assert result.stdout.startswith("Occ-Demo-1.0: 3 images of 1 identity in 1 shard")
 
 
 def test_json_is_one_object_for_programs(face_tree: Path) -> None:
