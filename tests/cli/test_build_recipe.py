@@ -46,7 +46,7 @@ def test_a_dry_run_writes_nothing(base: tuple[object, ...], face_tree: Path) -> 
     lines = result.stdout.splitlines()
     assert lines[0] == (
         "Occ-Folder-2.0 would hold 19 images of 6 identities, 112 x 112 (height x width), in 1 "
-        "shards"
+        "shard"
     )
     assert lines[1].startswith("about 0.1 MB, ")
     assert lines[1].endswith(" s with --jobs 1")
