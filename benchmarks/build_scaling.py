@@ -26,12 +26,14 @@ from occgen.sources.folder import FolderSource
 OCCGEN = "import sys; from occgen_cli.main import main; main(sys.argv[1:])"
 
 
-def linked(root: Path, keys: list[str], count: int, out: Path) -> Path:
-    """Return a folder of `count` pictures, links to those of another."""
+def linked(root: Path, keys: list[str], count: int, out: Path, each: int | None = None) -> Path:
+    """Return a folder of `count` pictures, links to those of another; `each` in one folder."""
     for number in range(count):
         again, place = divmod(number, len(keys))
         person, _, name = keys[place].rpartition("/")
         folder = out / f"{person or 'nobody'}-{again}"
+        if each is not None:
+            folder, name = out / f"{number // each:07d}", f"{number % each:04d}.jpg"
         folder.mkdir(parents=True, exist_ok=True)
         os.symlink((root / keys[place]).resolve(), folder / name)
     return out
@@ -95,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--images", type=int, default=250_000, help="for the gain")
+    parser.add_argument("--each", type=int, help="pictures in one folder  [default: as at --root]")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=["gain", "memory"])
     options = parser.parse_args()
@@ -112,7 +115,7 @@ def main() -> None:
             print()
         if options.only == "memory":
             return
-        root = linked(options.root, keys, options.images, folder / "faces")
+        root = linked(options.root, keys, options.images, folder / "faces", options.each)
         many = [ref.key for ref in FolderSource(root).refs()]
         gains: list[tuple[float, float, float]] = []
         parent: list[float] = []

@@ -138,7 +138,7 @@ class Stepper:
             if getattr(own, name) != getattr(other, name):
                 raise CheckpointError(
                     f"{self.config.teacher}: a teacher with {name} {getattr(other, name)} does not "
-                    f"fit a network with {getattr(own, name)}"
+                    f"fit a network with {getattr(own, name)}; give the network the teacher's"
                 )
         self._move(teacher)
         return teacher.requires_grad_(False)
