@@ -12,7 +12,7 @@ from .options import json_option, occluders_option
 __all__ = ["main"]
 
 _PRESETS = ("demo", "real", "full")
-_TABLES = "1 to 11, improved, steps, library, blend, placement, unseen, patterns"
+_TABLES = "1 to 11, improved, steps, library, library-small, blend, placement, unseen, patterns"
 
 
 def _folder() -> click.Path:

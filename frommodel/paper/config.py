@@ -10,7 +10,7 @@ from ..json_config import JsonConfig
 from ..processor import trains_in_bfloat16
 from .experiments import choose_runs
 from .presets import Preset, find_preset
-from .tables import choose_tables
+from .tables import TABLES, choose_tables
 
 __all__ = ["PRECISIONS", "PaperConfig"]
 
@@ -66,7 +66,12 @@ class PaperConfig(JsonConfig):
 
     def __post_init__(self) -> None:
         find_preset(self.preset)
-        choose_tables(self.tables)
+        chosen = choose_tables(self.tables)
+        if find_preset(self.preset).small_model is None and all(TABLES[n].small for n in chosen):
+            raise InputError(
+                f"preset {self.preset} has no small network for table {', '.join(chosen)}; "
+                "the real preset has"
+            )
         if self.runs is not None:
             choose_runs(self.runs)
         for name, least in (("seeds", 1), ("seed", 0), ("parallel", 1)):

@@ -105,7 +105,9 @@ class Plan:
     @cached_property
     def tables(self) -> tuple[TableSpec, ...]:
         """Tables wanted, with rows for given models, and one of further folders."""
-        found = [self._with_given(TABLES[name]) for name in self.config.table_names]
+        one_network = self.config.sizes.small_model is None
+        names = [n for n in self.config.table_names if not (one_network and TABLES[n].small)]
+        found = [self._with_given(TABLES[name]) for name in names]
         if self.config.tables is None and self.data.others:
             columns = tuple(
                 Column(heading=name, test=name, conditions=(f"folder:{name}",))

@@ -69,6 +69,9 @@ class TableSpec:
         Label of the row that others are compared with, on `compared`.
     compared : tuple of str
         Headings.
+    small : bool
+        Asks again, in the small network, what another asks in the main one: left out where a
+        preset has one network for all.
     """
 
     name: str
@@ -77,3 +80,4 @@ class TableSpec:
     rows: tuple[Row, ...]
     against: str | None = None
     compared: tuple[str, ...] = ()
+    small: bool = False

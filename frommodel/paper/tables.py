@@ -247,6 +247,20 @@ def _all() -> list[TableSpec]:
             compared=("real, worn", "real, held", "clean"),
         ),
         t(
+            name="library-small",
+            title="What is pasted while training, in the small network",
+            columns=(*_CUT_OUTS, *_HARD),
+            rows=_rows(
+                ("none", "small-baseline"),
+                ("plain rectangles", "small-rectangles"),
+                ("rendered", "small-from"),
+                ("real cut-outs", "small-cut-outs"),
+            ),
+            against="plain rectangles",
+            compared=("real, worn", "real, held", "clean"),
+            small=True,
+        ),
+        t(
             name="blend",
             title="Blending while training and testing",
             columns=(

@@ -114,6 +114,14 @@ def test_a_run_of_the_small_network_is_its_twin_where_there_is_none(tmp_path: Pa
             plan_of(tmp_path / "out", runs=text)
 
 
+def test_a_question_put_to_two_networks_is_left_out_where_there_is_one(tmp_path: Path) -> None:
+    names = [table.name for table in plan_of(tmp_path / "out").tables]
+    assert "library" in names
+    assert "library-small" not in names
+    with pytest.raises(InputError, match="no small network for table library-small"):
+        plan_of(tmp_path / "out", tables="library-small")
+
+
 def test_an_estimate_names_what_is_missing_and_writes_nothing(tmp_path: Path) -> None:
     found = estimate(plan_of(tmp_path / "out", seeds=2))
     names = {run["run"] for run in found["runs"]}
