@@ -1,6 +1,5 @@
 """align_folder(): a folder of photographs to aligned crops, in parallel and resumable."""
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -9,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,11 +21,20 @@ from .atomic import (
     install_bytes,
     locked_output,
     make_folder,
-    tidy_output,
 )
 from .codec import decode_image, encoder
+from .crop_folder import (
+    PARTS,
+    REPORT,
+    add_crop,
+    claim_folder,
+    find_finished,
+    part_stands,
+    read_parts,
+    tidy_folder,
+)
 from .detectors import Detector, open_detector
-from .errors import DataError, InputError, ShardError
+from .errors import DataError, InputError
 from .formats.folder import safe_path
 from .landmark_files import KnownLandmarks, read_landmark_file
 from .manifest import canonical, installed_versions
@@ -35,10 +43,8 @@ from .sources import FolderSource
 
 __all__ = ["AlignReport", "align_folder"]
 
-_REPORT = "align.json"
 _TABLE = "landmarks.csv"
 _SKIPPED = "skipped.csv"
-_PARTS = ".align"
 _RUN_ONLY = ("src", "out", "jobs", "backend", "address", "overwrite", "landmarks", "weights")
 _A_PART = 128  # pictures
 
@@ -113,12 +119,12 @@ def align_folder(
     if not keys:
         raise InputError(f"{src} holds no pictures")
     fingerprint = hashlib.sha256("\n".join(keys).encode("utf-8", "surrogateescape")).hexdigest()
-    finished = _finished(out, identity, fingerprint, overwrite=config.overwrite)
+    finished = find_finished(out, identity, fingerprint, overwrite=config.overwrite)
     if finished is not None:
-        _tidy(out)
+        tidy_folder(out)
         return _report(out, finished, already_complete=True)
     with locked_output(out) as scratch:
-        _claim(out, identity, scratch, overwrite=config.overwrite)
+        claim_folder(out, identity, scratch, overwrite=config.overwrite)
         order = _Order(config=config, identity=identity, scratch=str(scratch))
         tasks = [
             _Task(index=index, keys=tuple(keys[start : start + _A_PART]))
@@ -133,7 +139,7 @@ def align_folder(
                     on_progress(done, len(keys))
             return reused
 
-        reused = until_kept_alive(attempt, lambda: len(list((out / _PARTS).glob("part-*"))))
+        reused = until_kept_alive(attempt, lambda: len(list((out / PARTS).glob("part-*"))))
         record = _finish(config, identity, fingerprint, len(keys), scratch)
     return _report(out, record, reused=reused, elapsed_s=time.monotonic() - began)
 
@@ -169,74 +175,12 @@ def _open_points(config: AlignConfig) -> KnownLandmarks | Detector | None:
     return None
 
 
-def _finished(
-    out: Path, identity: str, fingerprint: str, *, overwrite: bool
-) -> dict[str, Any] | None:
-    """Return the record of a whole output of the same configuration, or None."""
-    path = out / _REPORT
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_bytes())
-        if canonical(record["config"]).decode() == identity:
-            if record["fingerprint"] == fingerprint:
-                return dict(record)
-            problem = "was made from other pictures than the source lists now"
-        else:
-            problem = "holds crops of another configuration"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        problem = f"holds a damaged {_REPORT}"
-    if overwrite:
-        return None
-    raise InputError(f"{out} {problem}; use --overwrite or another output")
-
-
-def _tidy(out: Path) -> None:
-    """Remove what a run that died after its last file left."""
-    if (out / _PARTS).exists():
-        with contextlib.suppress(InputError, ShardError), locked_output(out):
-            shutil.rmtree(out / _PARTS, ignore_errors=True)
-    tidy_output(out)
-
-
-def _claim(out: Path, identity: str, scratch: Path, *, overwrite: bool) -> None:
-    """Make the output this alignment's: take over, clear, or refuse what stands there.
-
-    The folder of parts is there before anything is cleared, and its mark comes last: killed in
-    between, the next run sees whose the rest is.
-    """
-    parts = out / _PARTS
-    mark = parts / "config.json"
-    if mark.is_file() and mark.read_text(encoding="utf-8") == identity and not overwrite:
-        return
-    kept = (".lock", scratch.name)
-    others = [entry for entry in sorted(out.iterdir()) if entry.name not in kept]
-    for entry in others:
-        if entry == parts and not mark.exists() and len(others) == 1:
-            continue  # it was killed before its mark was made
-        if not overwrite:
-            raise InputError(
-                f"{out} holds {entry.name}, which this alignment did not make; "
-                "use --overwrite or another output"
-            )
-        if not parts.is_dir() and not (out / _REPORT).is_file():
-            raise InputError(f"{out} holds {entry.name}, which no alignment made; name another")
-    make_folder(parts)
-    (out / _REPORT).unlink(missing_ok=True)
-    for entry in [*parts.iterdir(), *(entry for entry in others if entry != parts)]:
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink(missing_ok=True)
-    install_bytes(mark, identity.encode("utf-8"), scratch)
-
-
 def _align_part(order: _Order, task: _Task) -> tuple[int, bool]:
     """Align some pictures; return how many, and whether an earlier run had done them."""
     config, out = order.config, Path(order.config.out)
-    path = out / _PARTS / f"part-{task.index:06d}.json"
+    path = out / PARTS / f"part-{task.index:06d}.json"
     keys_sha256 = hashlib.sha256("\n".join(task.keys).encode("utf-8", "surrogateescape"))
-    if _stands(out, path, keys_sha256.hexdigest()):
+    if part_stands(out, path, keys_sha256.hexdigest()):
         return len(task.keys), True
     scratch = Path(order.scratch) / f"part-{task.index:06d}"
     make_folder(scratch)
@@ -258,7 +202,7 @@ def _align_part(order: _Order, task: _Task) -> tuple[int, bool]:
         else:
             data = encode(image)
             _place(out / name, data, scratch)
-            _add(total, name, data)
+            add_crop(total, name, data)
             rows.append({"crop": name, "image": key, **record})
     part = {
         "keys_sha256": keys_sha256.hexdigest(),
@@ -284,22 +228,6 @@ def _aligned(
     return align_face(decode_image(source.read(key)), faces, config)
 
 
-def _stands(out: Path, path: Path, keys_sha256: str) -> bool:
-    """Whether a part and every crop of it stand as they were written."""
-    try:
-        part = json.loads(path.read_bytes())
-        total = hashlib.sha256()
-        for row in part["rows"]:
-            _add(total, row["crop"], (out / row["crop"]).read_bytes())
-        return bool(part["keys_sha256"] == keys_sha256 and part["sha256"] == total.hexdigest())
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _add(total: Any, name: str, data: bytes) -> None:
-    total.update(f"{name}|{len(data)}|".encode() + data)
-
-
 def _place(path: Path, data: bytes, scratch: Path) -> None:
     try:
         temporary = scratch / "crop"
@@ -320,7 +248,7 @@ def _finish(
     names: dict[str, str] = {}
     table = io.StringIO()
     writer: csv.DictWriter[str] | None = None
-    for part in _parts(out, count):
+    for part in read_parts(out, count):
         total.update(part["sha256"].encode())
         skipped += [(key, reason) for key, reason in part["skipped"]]
         for row in part["rows"]:
@@ -352,20 +280,10 @@ def _finish(
         "versions": installed_versions(),
     }
     install_bytes(
-        out / _REPORT, json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8"), scratch
+        out / REPORT, json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8"), scratch
     )
-    shutil.rmtree(out / _PARTS, ignore_errors=True)
+    shutil.rmtree(out / PARTS, ignore_errors=True)
     return record
-
-
-def _parts(out: Path, count: int) -> Iterator[dict[str, Any]]:
-    for index in range(count):
-        path = out / _PARTS / f"part-{index:06d}.json"
-        try:
-            part = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise ShardError(f"{path} is gone or damaged; run the same command again") from error
-        yield part
 
 
 def _carry(config: AlignConfig, names: dict[str, str], scratch: Path) -> None:
