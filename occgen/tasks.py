@@ -1,14 +1,13 @@
 """The plan of a build: the source's order cut into shards, one task a shard, as a stream."""
 
 import hashlib
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .codec import decode_image
 from .config import BuildConfig
 from .errors import DataError, InputError
-from .sources import FaceRef, ListedSource, Source
+from .sources import GroupedSource, ListedSource, Source, group_refs
 
 __all__ = ["Plan", "ShardTask", "picture_size", "variant_key"]
 
@@ -57,15 +56,37 @@ class Plan:
 
     def tasks(self) -> Iterator[ShardTask]:
         """Yield the tasks in order."""
-        refs = itertools.islice(self.source.refs(), self.config.limit)
-        while batch := list(itertools.islice(refs, self.keys_per_shard)):
-            yield self._task(batch)
+        keys: list[str] = []
+        runs: list[tuple[str, int, int]] = []
+        for name, found in self._runs():
+            start = 0
+            while start < len(found):
+                part = found[start : start + self.keys_per_shard - len(keys)]
+                start += len(part)
+                keys += part
+                count = len(part) + (runs.pop()[2] if runs and runs[-1][0] == name else 0)
+                runs.append(self._run(name, count))
+                if len(keys) == self.keys_per_shard:
+                    yield self._task(keys, runs)
+                    keys, runs = [], []
+        if keys:
+            yield self._task(keys, runs)
 
-    def _task(self, refs: list[FaceRef]) -> ShardTask:
-        keys, names = zip(*refs, strict=True)
-        runs = tuple(self._run(name, len(list(group))) for name, group in itertools.groupby(names))
+    def _runs(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield identities with their keys, down to the limit."""
+        source, left = self.source, self.config.limit
+        runs = source.runs() if isinstance(source, GroupedSource) else group_refs(source.refs())
+        for name, keys in runs:
+            if left is not None:
+                keys = keys[:left]
+                left -= len(keys)
+            yield name, keys
+            if left == 0:
+                return
+
+    def _task(self, keys: list[str], runs: list[tuple[str, int, int]]) -> ShardTask:
         self._hash.update(("\n".join(keys) + "\n").encode("utf-8", "surrogateescape"))
-        task = ShardTask(index=self.shards, keys=keys, runs=runs)
+        task = ShardTask(index=self.shards, keys=tuple(keys), runs=tuple(runs))
         self.pictures += len(keys)
         self.shards += 1
         return task

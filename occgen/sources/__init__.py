@@ -7,7 +7,7 @@ from ..catalog import CATALOG
 from ..config import DATASETS, BuildConfig
 from ..errors import InputError
 from ..manifest import MANIFEST
-from .base import FaceRef, Source
+from .base import FaceRef, GroupedSource, Source, group_refs
 from .bin import BinSource
 from .demo import DemoSource
 from .folder import FolderSource
@@ -26,6 +26,7 @@ __all__ = [
     "DemoSource",
     "FaceRef",
     "FolderSource",
+    "GroupedSource",
     "LfwSource",
     "ListedSource",
     "Mf1Source",
@@ -39,6 +40,7 @@ __all__ = [
     "ar_shot",
     "configured_source",
     "find_root",
+    "group_refs",
     "guess_dataset",
     "open_source",
 ]

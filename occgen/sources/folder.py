@@ -50,25 +50,30 @@ class FolderSource:
         self._prefix = f"{root}/"
 
     def refs(self) -> Iterator[FaceRef]:
-        """Yield every picture once: the root's own, then folder by folder, in name order."""
-        folders, pictures = self._listed("")
-        for name in pictures:
-            yield FaceRef(name, "")
-        for identity in folders:
-            for key in self._walk(identity):
+        """Yield every picture once, in the order of `runs`."""
+        for identity, keys in self.runs():
+            for key in keys:
                 yield FaceRef(key, identity)
+
+    def runs(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield identities with their keys: the root's own first, then folder by folder."""
+        folders, pictures = self._listed("")
+        if pictures:
+            yield "", pictures
+        for identity in folders:
+            yield identity, self._walk(identity)
 
     def count(self) -> int:
         """Return how many references `refs` yields."""
-        folders, pictures = self._listed("")
-        return len(pictures) + sum(1 for folder in folders for _ in self._walk(folder))
+        return sum(len(keys) for _, keys in self.runs())
 
-    def _walk(self, folder: str) -> Iterator[str]:
+    def _walk(self, folder: str) -> list[str]:
+        """Return the keys of all pictures below a folder."""
         folders, pictures = self._listed(folder)
-        for name in pictures:
-            yield f"{folder}/{name}"
+        keys = [f"{folder}/{name}" for name in pictures]
         for name in folders:
-            yield from self._walk(f"{folder}/{name}")
+            keys += self._walk(f"{folder}/{name}")
+        return keys
 
     def _listed(self, folder: str) -> tuple[list[str], list[str]]:
         """Return names of folders and of pictures in a folder, sorted; a link is not followed down.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..catalog import CATALOG
 from ..errors import InputError
-from .base import FaceRef, Source
+from .base import Source
 from .folder import FolderSource
 from .rec import RecSource
 
@@ -87,19 +87,14 @@ class NamedFolder(FolderSource):
         self.dataset, self.licence = dataset, CATALOG[dataset].licence
         self._bases = bases
 
-    def refs(self) -> Iterator[FaceRef]:
-        """Yield every picture once, identity by identity."""
+    def runs(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield identities with their keys."""
         if not self._bases:
-            yield from super().refs()
+            yield from super().runs()
             return
         for base in self._bases:
             for identity in self._listed(base)[0] if (self.root / base).is_dir() else []:
-                for key in self._walk(f"{base}/{identity}"):
-                    yield FaceRef(key, identity)
-
-    def count(self) -> int:
-        """Return how many references `refs` yields."""
-        return sum(1 for _ in self.refs())
+                yield identity, self._walk(f"{base}/{identity}")
 
     def carried(self) -> dict[str, bytes]:
         """Return the lists of pairs in the root."""
@@ -121,12 +116,11 @@ class ArSource(NamedFolder):
     def __init__(self, root: Path) -> None:
         super().__init__(root, "ar")
 
-    def refs(self) -> Iterator[FaceRef]:
-        """Yield every picture once, in the order of the folders and names."""
-        for ref in FolderSource.refs(self):
-            found = _AR_NAME.search(ref.key.rpartition("/")[2])
-            name = f"{found[1].upper()}-{found[2]}" if found else ""
-            yield FaceRef(ref.key, name)
+    def runs(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield people with their keys, in the order of the folders and names."""
+        for _, keys in super().runs():
+            for name, group in itertools.groupby(keys, _ar_person):
+                yield name, list(group)
 
     def check(self) -> None:
         """Raise InputError where none of the first pictures has a name of AR's."""
@@ -134,6 +128,11 @@ class ArSource(NamedFolder):
         first = list(itertools.islice(self.refs(), 100))
         if first and not any(ref.identity for ref in first):
             raise InputError(f"{self.root}: {first[0].key} is not named as AR's are, M-001-01.bmp")
+
+
+def _ar_person(key: str) -> str:
+    found = _AR_NAME.search(key.rpartition("/")[2])
+    return f"{found[1].upper()}-{found[2]}" if found else ""
 
 
 def ar_shot(key: str) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import DataError, InputError
 from ..tar_members import check_member_name
-from .base import FaceRef
+from .base import FaceRef, group_refs
 from .folder import FolderSource
 
 __all__ = ["TableSource", "find_table"]
@@ -64,6 +64,10 @@ class TableSource(FolderSource):
             key = self._inside(key, line)
             name = record.get(identity) if identity else key.rpartition("/")[0].partition("/")[0]
             yield FaceRef(key, "" if name in (None, -1, "-1") else str(name))
+
+    def runs(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield identities with their keys, in the list's order."""
+        return group_refs(self.refs())
 
     def _inside(self, key: str, line: int) -> str:
         path = Path(key)
