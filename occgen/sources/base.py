@@ -57,7 +57,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class GroupedSource(Protocol):
-    """A source that knows its pictures by identity, and lists them in half the time."""
+    """A source that lists its pictures by identity, without an object for each."""
 
     def runs(self) -> Iterator[tuple[str, list[str]]]:
         """Yield an identity and keys of it, in the order of `refs`; one may come again."""

@@ -12,7 +12,7 @@ from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..record_index import RecordIndex, scanned_index
 from ..recordio import Record, RecordFile, unpack_record
-from .base import FaceRef, group_refs
+from .base import FaceRef
 
 __all__ = ["RecSource", "find_rec"]
 
@@ -162,17 +162,6 @@ class RecSource:
             yield from self._refs_by_header()
         for offset, _ in self._lost:
             yield FaceRef(f"{_LOST}{offset}", "")
-
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield identities with their keys, in the order of `refs`."""
-        if not self._are_ranges_whole:
-            yield from group_refs(self.refs())
-            return
-        for start, end in self._ranges():
-            name = self._label(start) or ""
-            yield name, [f"{name}/{number:08d}" for number in range(start, end)]
-        if self._lost:
-            yield "", [f"{_LOST}{offset}" for offset, _ in self._lost]
 
     def _refs_by_header(self) -> Iterator[FaceRef]:
         if self._listing is None:

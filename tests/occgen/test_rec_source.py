@@ -16,7 +16,7 @@ from occgen_cli.main import main
 from occgen import BuildConfig, DataError, InputError, OccgenError, build, open_shards
 from occgen.record_index import RecordIndex
 from occgen.recordio import frame_record, pack_record
-from occgen.sources import GroupedSource, open_source
+from occgen.sources import group_refs, open_source
 
 Records = list[tuple[int, bytes]]
 
@@ -70,8 +70,7 @@ def read_all(root: Path, on_error: str = "stop") -> list[tuple[str, bytes]]:
     refs = list(source.refs())
     assert source.count() == len(refs)
     assert len({ref.key for ref in refs}) == len(refs)
-    assert isinstance(source, GroupedSource)
-    assert [(key, name) for name, keys in source.runs() for key in keys] == refs
+    assert [(key, name) for name, keys in group_refs(refs) for key in keys] == refs
     return [(ref.identity, source.read(ref.key)) for ref in refs]
 
 
