@@ -16,6 +16,7 @@ from .card import with_card
 from .config import FORMATS, BuildConfig
 from .errors import DataError, InputError, ShardError
 from .formats import ShardFormat, open_format
+from .listing import list_in_workers
 from .manifest import (
     CARD,
     MANIFEST,
@@ -262,7 +263,8 @@ class _Build:
         order = work_order(self.config, self.library, size, scratch=scratch, recipe=self.recipe)
 
         def attempt() -> tuple[Plan, Totals]:
-            plan = Plan(self.source, self.config)
+            listing = list_in_workers(self.config, self.source)
+            plan = Plan(self.source, self.config, listing)
             return plan, self._gather(order, plan, on_progress)
 
         plan, totals = until_kept_alive(attempt, lambda: len(self.format.indices(self.out)))
@@ -299,9 +301,7 @@ class _Build:
         plan: Plan,
         on_progress: Callable[[Progress], None] | None,
     ) -> Totals:
-        total = 0
-        if on_progress is not None:
-            total = min(self.source.count(), self.config.limit or 2**62) * self.config.variants
+        total = 0 if on_progress is None else plan.expected()
         began = time.monotonic()
         totals = Totals()
         for report in run_tasks(make_shard, self.config, order, plan.tasks()):

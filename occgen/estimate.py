@@ -17,9 +17,10 @@ from .config import BuildConfig
 from .engine import open_library
 from .formats import open_format
 from .formats.hdf5 import shard_bytes
+from .keys import pack_runs
 from .manifest import MANIFEST
 from .pool import usable_jobs
-from .sources import FaceRef, Source, configured_source
+from .sources import Source, configured_source
 from .storage import check_reachable, is_remote
 from .tasks import Plan, ShardTask, picture_size
 from .workshop import WorkOrder, narrow_library, open_workshop, work_order
@@ -138,14 +139,10 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
 
 def _sample(source: Source, config: BuildConfig, pictures: int, count: int) -> ShardTask:
     step = max(1, pictures // count)
-    refs: list[FaceRef] = list(
-        itertools.islice(source.refs(), 0, min(pictures, step * count), step)
-    )
-    return ShardTask(
-        index=0,
-        keys=tuple(ref.key for ref in refs),
-        runs=tuple((ref.identity, 0, 1) for ref in refs),
-    )
+    refs = list(itertools.islice(source.refs(), 0, min(pictures, step * count), step))
+    (block,) = pack_runs(((ref.identity, [ref.key]) for ref in refs), at_once=len(refs))
+    runs = tuple((name, 0, count) for name, count in block.runs)
+    return ShardTask(index=0, packed=block.keys, runs=runs)
 
 
 def _make(order: WorkOrder, task: ShardTask) -> tuple[float, Columns, int]:

@@ -5,9 +5,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from functools import lru_cache, partial
 from multiprocessing import get_context
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -30,6 +31,8 @@ _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 _LOOK_EVERY_S = 0.5
+_LOOK_AGAIN_S = 0.1  # for a failure; that a task is done is told
+_LOOKS = 50
 _ATTEMPTS = 3  # so often workers may be lost before one more task is done
 
 
@@ -124,14 +127,54 @@ def run_tasks(
         for task in tasks:
             yield make(order, task)
         return
-    pool = Parallel(
-        n_jobs=jobs, backend=config.backend, return_as="generator_unordered", batch_size=1
-    )
     parent, folder = os.getpid(), os.getcwd()
+    calls = (delayed(_make_for)(parent, folder, make, order, task) for task in tasks)
     try:
-        yield from pool(delayed(_make_for)(parent, folder, make, order, task) for task in tasks)
+        yield from _Pool(jobs).results(calls)
     except TerminatedWorkerError as error:
         raise WorkersLostError(str(error)) from error
+
+
+class _Pool(Parallel):
+    """Worker processes whose results are waited for: joblib looks a hundred times a second."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(n_jobs=jobs, backend="loky", return_as="generator_unordered", batch_size=1)
+        self._done = threading.Semaphore(0)
+
+    def print_progress(self) -> None:
+        """Wake who waits: called by joblib for each task that is done."""
+        self._done.release()
+
+    def results(self, calls: Iterable[Any]) -> Iterator[Any]:
+        """Yield what the calls return, as they are done."""
+        given = had = 0
+
+        def counted() -> Iterator[Any]:
+            nonlocal given
+            for call in calls:
+                given += 1
+                yield call
+
+        with closing(self(counted())) as results:
+            while True:
+                if had < given:
+                    self._wait()
+                try:
+                    result = next(results)
+                except StopIteration:
+                    return
+                had += 1
+                yield result
+
+    def _wait(self) -> bool:
+        """Return True when a task is done; False soon after one failed, and after a while."""
+        for _ in range(_LOOKS):
+            if self._done.acquire(timeout=_LOOK_AGAIN_S):
+                return True
+            if getattr(self, "_aborting", True):
+                break
+        return False
 
 
 def until_kept_alive(attempt: Callable[[], _Result], standing: Callable[[], int]) -> _Result:

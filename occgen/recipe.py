@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from .columns import Columns, content_digest
 from .config import BuildConfig
 from .engine import BuildReport, Progress, build, open_library
 from .errors import DataError, InputError, OccgenError, ShardError
+from .listing import list_in_workers
 from .manifest import build_digest, canonical, identity_of, installed_versions
 from .manifest_check import check_recipe_header
 from .pool import WorkersLostError, run_tasks
@@ -95,8 +96,9 @@ def write_recipe(
     if not config.overwrite:
         _refuse_other(path, identity)
     height, width = size = picture_size(config, source)
-    plan = Plan(source, config)
-    parts = _describe_all(config, work_order(config, library, size), plan, on_progress)
+    with _kept_workers():
+        plan = Plan(source, config, list_in_workers(config, source))
+        parts = _describe_all(config, work_order(config, library, size), plan, on_progress)
     skipped = {key: reason for part in parts for key, reason in part.skipped.items()}
     if len(skipped) > config.max_skipped * plan.pictures:
         key, reason = next(iter(skipped.items()))
@@ -223,12 +225,10 @@ def _describe_all(
     plan: Plan,
     on_progress: Callable[[Progress], None] | None,
 ) -> list[_Part]:
-    total = 0
-    if on_progress is not None:
-        total = min(plan.source.count(), config.limit or 2**62) * config.variants
+    total = 0 if on_progress is None else plan.expected()
     began, images = time.monotonic(), 0
     parts: dict[int, _Part] = {}
-    for part in _kept_alive(run_tasks(_describe, config, order, plan.tasks())):
+    for part in run_tasks(_describe, config, order, plan.tasks()):
         parts[part.number] = part
         images += part.images
         if on_progress is not None:
@@ -288,8 +288,8 @@ def _block(task: ShardTask, columns: Columns, checksums: dict[str, bytes]) -> Bl
 def _check_sources(config: BuildConfig, recipe: Recipe, order: WorkOrder) -> None:
     """Raise DataError, and list them in a file, where pictures are not those of the recipe."""
     found: dict[int, list[tuple[str, str]]] = {}
-    for index, wrong in _kept_alive(run_tasks(_compare, config, order, range(len(recipe)))):
-        found[index] = wrong
+    with _kept_workers():
+        found.update(run_tasks(_compare, config, order, range(len(recipe))))
     wrong = [pair for index in sorted(found) for pair in found[index]]
     if not wrong:
         return
@@ -338,9 +338,10 @@ def _listed_source(order: WorkOrder) -> ListedSource:
     return ListedSource(configured_source(config), Path(order.recipe))
 
 
-def _kept_alive(results: Iterable[Any]) -> Iterator[Any]:
+@contextlib.contextmanager
+def _kept_workers() -> Iterator[None]:
     try:
-        yield from results
+        yield
     except WorkersLostError as error:
         raise ShardError(
             "a worker process was killed (out of memory?); run the same command with fewer --jobs"

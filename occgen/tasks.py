@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from .codec import decode_image
 from .config import BuildConfig
 from .errors import DataError, InputError
-from .sources import GroupedSource, ListedSource, Source, group_refs
+from .keys import KeyBlock, Listing, pack_runs, source_runs, unpack_keys
+from .sources import ListedSource, Source
 
 __all__ = ["Plan", "ShardTask", "picture_size", "variant_key"]
 
@@ -18,10 +19,15 @@ class ShardTask:
 
     index: int
     """Number of the shard."""
-    keys: tuple[str, ...]
-    """Source keys, in order."""
+    packed: bytes
+    """Source keys, in order, as in a `KeyBlock`."""
     runs: tuple[tuple[str, int, int], ...]
     """Name, number and length of each run of one identity; -1 where there is none."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Source keys, in order."""
+        return unpack_keys(self.packed)
 
     def identities(self) -> Iterator[tuple[int, str]]:
         """Yield number and name of the identity of each key."""
@@ -34,11 +40,13 @@ class ShardTask:
 class Plan:
     """Cuts a source into tasks as they are asked for, and counts on the way.
 
-    Memory holds the names of the identities, not the pictures.
+    Memory holds the names of the identities, and of the pictures only what a listing holds.
     """
 
     source: Source
     config: BuildConfig
+    listing: Listing | None = None
+    """Takes the place of what the source lists."""
     pictures: int = 0
     shards: int = 0
     identities: dict[str, int] = field(default_factory=dict)
@@ -54,29 +62,39 @@ class Plan:
         """SHA-256 over the keys planned so far, in order."""
         return self._hash.hexdigest()
 
+    def expected(self) -> int:
+        """Return how many faces there will be, if every picture can be used."""
+        found = self.source.count() if self.listing is None else self.listing.pictures
+        return min(found, self.config.limit or found) * self.config.variants
+
     def tasks(self) -> Iterator[ShardTask]:
-        """Yield the tasks in order."""
-        keys: list[str] = []
+        """Yield the tasks in order; with a listing, once."""
+        pieces: list[bytes] = []
         runs: list[tuple[str, int, int]] = []
-        for name, found in self._runs():
-            start = 0
-            while start < len(found):
-                part = found[start : start + self.keys_per_shard - len(keys)]
-                start += len(part)
-                keys += part
-                count = len(part) + (runs.pop()[2] if runs and runs[-1][0] == name else 0)
-                runs.append(self._run(name, count))
-                if len(keys) == self.keys_per_shard:
-                    yield self._task(keys, runs)
-                    keys, runs = [], []
-        if keys:
-            yield self._task(keys, runs)
+        room = self.keys_per_shard
+        for block in self._blocks():
+            ends, start, taken = block.ends(), 0, 0
+            for name, left in block.runs:
+                while left >= room:
+                    self._extend(runs, name, room)
+                    left, taken = left - room, taken + room
+                    end = int(ends[taken - 1])
+                    yield self._task([*pieces, block.keys[start:end]], runs)
+                    pieces, runs, room, start = [], [], self.keys_per_shard, end
+                if left:
+                    self._extend(runs, name, left)
+                    room, taken = room - left, taken + left
+            pieces.append(block.keys[start:])
+        if runs:
+            yield self._task(pieces, runs)
+
+    def _blocks(self) -> Iterator[KeyBlock]:
+        return pack_runs(self._runs()) if self.listing is None else self.listing.blocks()
 
     def _runs(self) -> Iterator[tuple[str, list[str]]]:
         """Yield identities with their keys, down to the limit."""
-        source, left = self.source, self.config.limit
-        runs = source.runs() if isinstance(source, GroupedSource) else group_refs(source.refs())
-        for name, keys in runs:
+        left = self.config.limit
+        for name, keys in source_runs(self.source):
             if left is not None:
                 keys = keys[:left]
                 left -= len(keys)
@@ -84,16 +102,19 @@ class Plan:
             if left == 0:
                 return
 
-    def _task(self, keys: list[str], runs: list[tuple[str, int, int]]) -> ShardTask:
-        self._hash.update(("\n".join(keys) + "\n").encode("utf-8", "surrogateescape"))
-        task = ShardTask(index=self.shards, keys=tuple(keys), runs=tuple(runs))
-        self.pictures += len(keys)
+    def _task(self, pieces: list[bytes], runs: list[tuple[str, int, int]]) -> ShardTask:
+        packed = b"".join(pieces)
+        self._hash.update(packed.replace(b"\0", b"\n"))
+        task = ShardTask(index=self.shards, packed=packed, runs=tuple(runs))
+        self.pictures += sum(count for _, _, count in runs)
         self.shards += 1
         return task
 
-    def _run(self, name: str, count: int) -> tuple[str, int, int]:
+    def _extend(self, runs: list[tuple[str, int, int]], name: str, count: int) -> None:
+        if runs and runs[-1][0] == name:
+            count += runs.pop()[2]
         number = self.identities.setdefault(name, len(self.identities)) if name else -1
-        return name, number, count
+        runs.append((name, number, count))
 
 
 def variant_key(key: str, variant: int) -> str:

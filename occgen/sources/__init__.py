@@ -7,7 +7,7 @@ from ..catalog import CATALOG
 from ..config import DATASETS, BuildConfig
 from ..errors import InputError
 from ..manifest import MANIFEST
-from .base import FaceRef, GroupedSource, Source, group_refs
+from .base import FaceRef, GroupedSource, PartedSource, Source, group_refs
 from .bin import BinSource
 from .demo import DemoSource
 from .folder import FolderSource
@@ -32,6 +32,7 @@ __all__ = [
     "Mf1Source",
     "NamedFolder",
     "ParquetSource",
+    "PartedSource",
     "RecSource",
     "SetSource",
     "Source",

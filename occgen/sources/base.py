@@ -1,14 +1,14 @@
 """What a data set is to the engine: ordered references, and bytes when asked for."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FaceRef", "GroupedSource", "Source", "group_refs"]
+__all__ = ["FaceRef", "GroupedSource", "PartedSource", "Source", "group_refs"]
 
 _AT_ONCE = 4096  # references looked at together: an identity may have millions
 
@@ -61,6 +61,17 @@ class GroupedSource(Protocol):
 
     def runs(self) -> Iterator[tuple[str, list[str]]]:
         """Yield an identity and keys of it, in the order of `refs`; one may come again."""
+
+
+@runtime_checkable
+class PartedSource(GroupedSource, Protocol):
+    """A source whose parts can be listed apart, by several processes at once."""
+
+    def parts(self) -> Sequence[str]:
+        """Return the names of the parts, such as folders, in the order of `refs`."""
+
+    def runs(self, parts: Iterable[str] | None = None) -> Iterator[tuple[str, list[str]]]:
+        """Yield an identity and keys of it, of all parts or of some."""
 
 
 def group_refs(refs: Iterable[FaceRef]) -> Iterator[tuple[str, list[str]]]:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -16,15 +16,15 @@ from .base import FaceRef
 
 __all__ = ["FolderSource"]
 
-_PICTURES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
-    *(".pgm", ".ppm", ".pnm", ".jp2"),
-)
-_BESIDE = (  # files that lie beside pictures and were never meant as one
-    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".md", ".html", ".xml", ".yaml", ".yml", ".npy"),
-    *(".npz", ".mat", ".pts", ".db", ".ini", ".lst", ".log", ".idx", ".rec", ".bin", ".h5"),
-    *(".hdf5", ".zip", ".tar", ".gz", ".py"),
-)
+_PICTURES = {
+    *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif"),
+    *("pgm", "ppm", "pnm", "jp2"),
+}
+_BESIDE = {  # files that lie beside pictures and were never meant as one
+    *("txt", "csv", "tsv", "json", "jsonl", "md", "html", "xml", "yaml", "yml", "npy", "npz"),
+    *("mat", "pts", "db", "ini", "lst", "log", "idx", "rec", "bin", "h5", "hdf5", "zip", "tar"),
+    *("gz", "py"),
+}
 _USUAL = 1 << 15  # bytes a picture rarely has more of
 _MOST_AT_ONCE = 1 << 18
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody fills holds nobody up
@@ -55,13 +55,19 @@ class FolderSource:
             for key in keys:
                 yield FaceRef(key, identity)
 
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
+    def runs(self, parts: Iterable[str] | None = None) -> Iterator[tuple[str, list[str]]]:
         """Yield identities with their keys: the root's own first, then folder by folder."""
+        for identity in self.parts() if parts is None else parts:
+            yield identity, self._walk(identity) if identity else self._listed("")[1]
+
+    def parts(self) -> Sequence[str]:
+        """Return the identity folders, before them '' where pictures lie in the root itself."""
+        return self._parts
+
+    @cached_property
+    def _parts(self) -> tuple[str, ...]:
         folders, pictures = self._listed("")
-        if pictures:
-            yield "", pictures
-        for identity in folders:
-            yield identity, self._walk(identity)
+        return (*([""] if pictures else []), *folders)
 
     def count(self) -> int:
         """Return how many references `refs` yields."""
@@ -85,14 +91,15 @@ class FolderSource:
             with os.scandir(f"{self.root}/{folder}" if folder else self.root) as entries:
                 for entry in entries:
                     name = entry.name
-                    lowered = name.lower()
-                    if name.startswith("."):
+                    before, dot, ending = name.rpartition(".")
+                    if dot and (not before or name[0] == "."):
                         continue
-                    if lowered.endswith(_PICTURES):
+                    kind = ending.lower() if dot else ""
+                    if kind in _PICTURES:
                         pictures.append(name)
                     elif entry.is_dir(follow_symlinks=not folder):
                         folders.append(name)
-                    elif not lowered.endswith(_BESIDE):
+                    elif kind not in _BESIDE:
                         pictures.append(name)
         except OSError as error:
             raise DataError(

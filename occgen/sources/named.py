@@ -2,12 +2,13 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from ..catalog import CATALOG
 from ..errors import InputError
-from .base import Source
+from .base import PartedSource, Source
 from .folder import FolderSource
 from .rec import RecSource
 
@@ -87,14 +88,17 @@ class NamedFolder(FolderSource):
         self.dataset, self.licence = dataset, CATALOG[dataset].licence
         self._bases = bases
 
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
+    def runs(self, parts: Iterable[str] | None = None) -> Iterator[tuple[str, list[str]]]:
         """Yield identities with their keys."""
+        for part, keys in super().runs(parts):
+            yield part.rpartition("/")[2], keys
+
+    @cached_property
+    def _parts(self) -> tuple[str, ...]:
         if not self._bases:
-            yield from super().runs()
-            return
-        for base in self._bases:
-            for identity in self._listed(base)[0] if (self.root / base).is_dir() else []:
-                yield identity, self._walk(f"{base}/{identity}")
+            return super()._parts
+        bases = (base for base in self._bases if (self.root / base).is_dir())
+        return tuple(f"{base}/{name}" for base in bases for name in self._listed(base)[0])
 
     def carried(self) -> dict[str, bytes]:
         """Return the lists of pairs in the root."""
@@ -116,9 +120,9 @@ class ArSource(NamedFolder):
     def __init__(self, root: Path) -> None:
         super().__init__(root, "ar")
 
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
+    def runs(self, parts: Iterable[str] | None = None) -> Iterator[tuple[str, list[str]]]:
         """Yield people with their keys, in the order of the folders and names."""
-        for _, keys in super().runs():
+        for _, keys in super().runs(parts):
             for name, group in itertools.groupby(keys, _ar_person):
                 yield name, list(group)
 
@@ -170,6 +174,8 @@ class Mf1Source:
         self.root: Path | None = getattr(probes, "root", None)
         self.refs, self.count, self.read = probes.refs, probes.count, probes.read
         self.landmarks, self.carried = probes.landmarks, probes.carried
+        if isinstance(probes, PartedSource):
+            self.parts, self.runs = probes.parts, probes.runs
 
     def check(self) -> None:
         """Raise where probes or gallery are not what they should be."""

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,11 @@ class TableSource(FolderSource):
             name = record.get(identity) if identity else key.rpartition("/")[0].partition("/")[0]
             yield FaceRef(key, "" if name in (None, -1, "-1") else str(name))
 
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
+    def parts(self) -> Sequence[str]:
+        """Return one part: the list is read by one process."""
+        return ("",)
+
+    def runs(self, parts: Iterable[str] | None = None) -> Iterator[tuple[str, list[str]]]:
         """Yield identities with their keys, in the list's order."""
         return group_refs(self.refs())
 

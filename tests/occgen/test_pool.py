@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import operator
 import os
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 from joblib.externals.loky.backend import context as loky_context
 
-from occgen.pool import can_start_workers, usable_jobs
+from occgen import pool
+from occgen.config import BuildConfig
+from occgen.pool import can_start_workers, run_tasks, usable_jobs
 
 BUILD = """
 import multiprocessing, sys
@@ -72,6 +75,23 @@ def test_a_build_without_shared_memory_is_the_same(tmp_path: Path) -> None:
 
 
 @needs_linux
+def test_who_waits_is_woken_by_each_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, woken = pool._Pool._wait, []
+    monkeypatch.setattr(pool._Pool, "_wait", lambda self: woken.append(wait(self)))
+    config = BuildConfig(dataset="demo", out="none", jobs=2)
+    found = list(run_tasks(operator.mul, config, 3, range(20)))
+    assert sorted(found) == list(range(0, 60, 3))
+    assert woken
+    assert all(woken)
+
+
+def test_a_task_that_fails_ends_the_wait() -> None:
+    config = BuildConfig(dataset="demo", out="none", jobs=2)
+    with pytest.raises(ZeroDivisionError):
+        list(run_tasks(operator.truediv, config, 1, [1, 1, 0, 1]))
+    assert list(run_tasks(operator.truediv, config, 1, [2])) == [0.5]
+
+
 def test_jobs_are_the_cores_this_process_may_use() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"

@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occgen.config import BuildConfig
+from occgen.keys import KeyBlock, Listing, pack_runs
 from occgen.sources import FaceRef, FolderSource, GroupedSource, group_refs, open_source
 from occgen.tasks import Plan
 
@@ -27,14 +30,22 @@ class Listed:
         return iter(self._refs)
 
 
+def listing(refs: list[FaceRef]) -> Listing:
+    """Return a listing as workers give it, in blocks of some keys."""
+    blocks = pack_runs(group_refs(refs), at_once=5)
+    return Listing(len(refs), deque(KeyBlock(zlib.compress(b.keys), b.runs) for b in blocks))
+
+
 class Grouped(Listed):
     def runs(self) -> Iterator[tuple[str, list[str]]]:
         return group_refs(self._refs)
 
 
-def planned(source: Any, **changes: Any) -> tuple[list[FaceRef], Plan, list[int]]:
+def planned(
+    source: Any, listed: Listing | None = None, **changes: Any
+) -> tuple[list[FaceRef], Plan, list[int]]:
     """Return what the tasks of a plan hold, the plan, and the pictures of each task."""
-    plan = Plan(source, dataclasses.replace(CONFIG, **changes))
+    plan = Plan(source, dataclasses.replace(CONFIG, **changes), listed)
     found, sizes = [], []
     for index, task in enumerate(plan.tasks()):
         assert task.index == index
@@ -65,6 +76,10 @@ def test_a_cut_loses_nothing(
         assert all(size == shard_size for size in sizes[:-1])
         assert (plan.pictures, plan.shards) == (len(found), len(sizes))
     assert both[0][1].fingerprint == both[1][1].fingerprint
+    if limit is None:
+        found, plan, sizes = planned(Listed([]), listing(refs), shard_size=shard_size)
+        assert (found, sizes) == (both[0][0], both[0][2])
+        assert plan.fingerprint == both[0][1].fingerprint
 
 
 def test_a_person_of_many_pictures_is_looked_at_in_parts() -> None:
