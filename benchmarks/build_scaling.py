@@ -29,7 +29,15 @@ OCCGEN = "import sys; from occgen_cli.main import main; main(sys.argv[1:])"
 
 
 def linked(root: Path, keys: list[str], count: int, out: Path, each: int | None = None) -> Path:
-    """Return a folder of `count` pictures, links to those of another; `each` in one folder."""
+    """Return a folder of `count` pictures, links to those of another; `each` in one folder.
+
+    Where ``landmarks.csv`` lies beside the pictures, one with a row for each link is written.
+    """
+    points, table = {}, root / "landmarks.csv"
+    if table.is_file():
+        header, *lines = table.read_text().splitlines()
+        points = dict(line.split(",", 1) for line in lines)
+    rows = {}
     for number in range(count):
         again, place = divmod(number, len(keys))
         person, _, name = keys[place].rpartition("/")
@@ -38,6 +46,12 @@ def linked(root: Path, keys: list[str], count: int, out: Path, each: int | None 
             folder, name = out / f"{number // each:07d}", f"{number % each:04d}.jpg"
         folder.mkdir(parents=True, exist_ok=True)
         os.symlink((root / keys[place]).resolve(), folder / name)
+        if keys[place] in points:
+            rows[(folder / name).relative_to(out).as_posix()] = points[keys[place]]
+    if rows:
+        order = (ref.key for ref in FolderSource(out).refs() if ref.key in rows)
+        text = "\n".join([header, *(f"{key},{rows[key]}" for key in order)])
+        (out / "landmarks.csv").write_text(text + "\n")
     return out
 
 

@@ -1,14 +1,9 @@
-"""Five-point landmarks: the paper's template, and tables of points beside pictures."""
-
-import csv
-from pathlib import Path
+"""Five-point landmarks: the paper's template, and the similarity that brings points to it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError
-
-__all__ = ["LandmarkTable", "fit_similarity", "template"]
+__all__ = ["fit_similarity", "template"]
 
 _TEMPLATE = np.array(  # Sec. 4.2, on 112 x 96; on 112 x 112 each x is 8 more
     [
@@ -19,8 +14,6 @@ _TEMPLATE = np.array(  # Sec. 4.2, on 112 x 96; on 112 x 112 each x is 8 more
         [62.7299, 92.2041],
     ]
 )
-_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-_KEYS = ("crop", "image", "file", "filename", "path", "key")
 
 Float64 = NDArray[np.float64]
 
@@ -73,92 +66,3 @@ def fit_similarity(points: Float64, target: Float64) -> Float64:
         np.stack([turn.imag, turn.real, shift.imag], axis=-1),
     ]
     return np.stack(rows, axis=-2)
-
-
-class LandmarkTable:
-    """Points of the pictures of a data set, from a CSV.
-
-    Parameters
-    ----------
-    rows : dict of str to int
-        Number of each picture's row.
-    points : ndarray of float64, shape (N, 5, 2)
-    sizes : ndarray of float64, shape (N, 2) or None
-        Width and height of the pictures the points were measured on, where the table says so.
-    """
-
-    def __init__(self, rows: dict[str, int], points: Float64, sizes: Float64 | None) -> None:
-        self._rows, self._points, self._sizes = rows, points, sizes
-        self._by_size: dict[tuple[int, int], NDArray[np.float32]] = {}
-
-    @classmethod
-    def read(cls, path: Path) -> "LandmarkTable":
-        """Return the table in a CSV file.
-
-        Parameters
-        ----------
-        path : Path
-            With a header: one of `crop`, `image`, `file`, `filename`, `path`, `key`; ``left_eye_x``
-            to ``mouth_right_y``; and `width`, `height` where points are of the unaligned original.
-
-        Raises
-        ------
-        DataError
-            When a column is missing or a number is none; names the file and line.
-        """
-        rows: dict[str, int] = {}
-        points: list[list[float]] = []
-        sizes: list[tuple[float, float]] = []
-        try:
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                header = reader.fieldnames or []
-                key_column = next((name for name in _KEYS if name in header), None)
-                columns = [f"{point}_{axis}" for point in _POINTS for axis in "xy"]
-                absent = [name for name in columns if name not in header]
-                if key_column is None or absent:
-                    wanted = f"one of {', '.join(_KEYS)}" if key_column is None else absent[0]
-                    raise DataError(f"{path}: has no column {wanted}")
-                sized = "width" in header and "height" in header
-                for record in reader:
-                    rows[record[key_column]] = len(points)
-                    points.append([float(record[name]) for name in columns])
-                    if sized:
-                        sizes.append((float(record["width"]), float(record["height"])))
-        except (ValueError, TypeError, csv.Error) as error:
-            raise DataError(f"{path}: line {len(points) + 2} is not numbers ({error})") from error
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        array = np.array(points, np.float64).reshape(-1, 5, 2)
-        return cls(rows, array, np.array(sizes).reshape(-1, 2) if sized else None)
-
-    def find(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
-        """Return the points of a picture in its own pixels.
-
-        Parameters
-        ----------
-        key : str
-        height, width : int
-            Of the picture. Where the table measured a picture of another size, the points are
-            carried over by the similarity that aligns them to the template.
-
-        Returns
-        -------
-        ndarray of float32, shape (5, 2), or None
-        """
-        row = self._rows.get(key)
-        if row is None:
-            return None
-        points = self._by_size.get((height, width))
-        if points is None:
-            points = self._by_size[height, width] = self._in_pixels(height, width)
-        return points[row]
-
-    def _in_pixels(self, height: int, width: int) -> NDArray[np.float32]:
-        """Return the points of all pictures, as they lie on pictures of one size."""
-        if self._sizes is None:
-            return self._points.astype(np.float32)
-        matrix = fit_similarity(self._points, template(height, width))
-        moved = self._points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
-        measured_here = (self._sizes == (width, height)).all(axis=1)[:, None, None]
-        return np.where(measured_here, self._points, moved).astype(np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..catalog import CATALOG
 from ..errors import DataError
-from ..landmarks import LandmarkTable
+from ..landmark_table import Landmarks, open_landmarks
 from .base import FaceRef
 
 __all__ = ["FolderSource"]
@@ -128,9 +128,9 @@ class FolderSource:
             raise DataError(f"cannot be read ({error.strerror})") from error
 
     @cached_property
-    def _landmarks(self) -> LandmarkTable | None:
+    def _landmarks(self) -> Landmarks | None:
         path = self.root / "landmarks.csv"
-        return LandmarkTable.read(path) if path.is_file() else None
+        return open_landmarks(path) if path.is_file() else None
 
     def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return the five points of ``landmarks.csv`` in the root, float32 of shape (5, 2)."""

@@ -20,7 +20,7 @@ from occgen.errors import DataError, InputError
 from occgen.inspection import check_library
 from occgen.labelling import label_csv, label_folder
 from occgen.landmark_files import read_landmark_file
-from occgen.landmarks import LandmarkTable
+from occgen.landmark_table import LandmarkTable
 from occgen.sources import FolderSource, TableSource
 from occluders import from_directory
 

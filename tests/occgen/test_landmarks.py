@@ -1,4 +1,4 @@
-"""The paper's template, similarities against a least-squares solver, and tables of points."""
+"""The paper's template, and similarities against a least-squares solver."""
 
 from pathlib import Path
 
@@ -7,22 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occgen.errors import DataError
-from occgen.landmarks import LandmarkTable, fit_similarity, template
+from occgen.landmark_table import LandmarkTable
+from occgen.landmarks import fit_similarity, template
 
-COLUMNS = ",".join(
-    f"{point}_{axis}"
-    for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-    for axis in "xy"
-)
 POINTS = np.array([[38.0, 51], [74, 52], [56, 71], [41, 92], [71, 93]])
-ROW = ",".join(f"{value:g}" for value in POINTS.ravel())
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "landmarks.csv"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_the_template_is_the_papers() -> None:
@@ -67,64 +55,6 @@ def test_many_fits_at_once_are_the_single_ones() -> None:
     every = fit_similarity(points, goal)
     assert every.shape == (7, 2, 3)
     assert np.allclose(every, [fit_similarity(one, goal) for one in points])
-
-
-@pytest.mark.parametrize("key_column", ["crop", "image", "file", "filename", "path", "key"])
-def test_points_of_the_crop_are_taken_as_they_are(tmp_path: Path, key_column: str) -> None:
-    table = LandmarkTable.read(write(tmp_path, f"{key_column},{COLUMNS}\na/1.jpg,{ROW}\n"))
-    found = table.find("a/1.jpg", 112, 112)
-    assert found is not None
-    assert found.dtype == np.float32
-    assert found.tolist() == POINTS.tolist()
-    assert table.find("a/2.jpg", 112, 112) is None
-
-
-def test_points_of_the_original_are_carried_to_the_aligned_crop(tmp_path: Path) -> None:
-    turn = np.array([[1.6, -0.4], [0.4, 1.6]])
-    original = template(112, 112) @ turn.T + [60, 40]  # what alignment brings to the template
-    row = ",".join(str(value) for value in original.ravel())
-    text = f"crop,{COLUMNS},width,height\na.jpg,{row},250,250\nb.jpg,{ROW},112,112\n"
-    table = LandmarkTable.read(write(tmp_path, text))
-    aligned = table.find("a.jpg", 112, 112)
-    assert aligned is not None
-    assert np.allclose(aligned, template(112, 112), atol=1e-3)
-    original_size = table.find("a.jpg", 250, 250)
-    assert original_size is not None
-    assert np.allclose(original_size, original)
-    same = table.find("b.jpg", 112, 112)
-    assert same is not None
-    assert same.tolist() == POINTS.tolist()
-
-
-def test_a_byte_order_mark_and_further_columns_do_no_harm(tmp_path: Path) -> None:
-    text = f"\ufeffcrop,source,{COLUMNS},licence\na.jpg,web,{ROW},CC0\n"
-    assert LandmarkTable.read(write(tmp_path, text)).find("a.jpg", 112, 112) is not None
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "has no column one of crop"),
-        (f"name,{COLUMNS}\na,{ROW}\n", "has no column one of crop, image"),
-        ("crop,left_eye_x\na,1\n", "has no column left_eye_y"),
-        (f"crop,{COLUMNS}\na,{ROW}\nb,{ROW.replace('56', 'x')}\n", "line 3 is not numbers"),
-        (f"crop,{COLUMNS}\na,1,2\n", "line 2 is not numbers"),
-    ],
-)
-def test_damaged_tables_are_named(tmp_path: Path, text: str, message: str) -> None:
-    path = write(tmp_path, text)
-    with pytest.raises(DataError, match=message) as caught:
-        LandmarkTable.read(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_missing_table_and_binary_data_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
-        LandmarkTable.read(tmp_path / "none.csv")
-    path = tmp_path / "landmarks.csv"
-    path.write_bytes(b"crop,\xff\xfe\x00\n")
-    with pytest.raises(DataError, match=r"landmarks\.csv"):
-        LandmarkTable.read(path)
 
 
 def test_real_crops_lie_on_the_template(faces_root: Path) -> None:
