@@ -219,13 +219,14 @@ class LandmarkFile:
         self._path = path
         try:
             with open(path, "rb") as file:
+                is_quoted = any(b'"' in part for part in iter(lambda: file.read(_MOST), b""))
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise _cannot_be_read(path, error) from error
         self._end = self._bytes.find(b"\n") + 1  # of what is held
         header = self._bytes[: self._end].decode("utf-8-sig", "replace")
         self._first, self._span, self._jumps = self._end, _LEAST, 0
-        self._whole = self._end == 0 or self._bytes.find(b'"') >= 0
+        self._whole = self._end == 0 or is_quoted
         self._held = LandmarkTable({}, np.zeros((0, 10)), {})
         if not self._whole:
             self._layout = _Layout.of(header.rstrip("\r\n").split(","), path)
@@ -267,6 +268,8 @@ class LandmarkFile:
         """Parse the rows from a place on."""
         self._end = self._line_end(min(start + self._span, len(self._bytes)) - 1)
         lines = self._bytes[start : self._end].decode("utf-8", "surrogateescape").split("\n")
+        if hasattr(mmap, "MADV_DONTNEED"):  # pages that were looked at are not this process's
+            self._bytes.madvise(mmap.MADV_DONTNEED)
         self._held = LandmarkTable._parsed(csv.reader(lines), self._layout, strict)
         return self._held
 

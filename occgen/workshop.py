@@ -5,7 +5,6 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +43,7 @@ _Reader = Callable[[str], bytes]
 _LONGEST_NAME = 2048  # of a picture or a person: each face of a shard takes as much as the longest
 _PUBLISHED_CODEC = ("pillow-jpeg", 75)  # Pillow at its default quality
 _BLOCK = 32  # faces that go through each step together
+_SHOPS = 2  # kept by a thread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -307,14 +307,21 @@ class Workshop:
             rows.add(key, picture.number, picture.name, data, face, box, picture.landmarks)
 
 
+class _Shops(threading.local):
+    def __init__(self) -> None:
+        self.kept: dict[WorkOrder, Workshop] = {}
+
+
+_shops = _Shops()
+
+
 def open_workshop(order: WorkOrder) -> Workshop:
     """Return this thread's workshop of an order, kept from one task to the next."""
-    return _workshop(order, threading.get_ident())
-
-
-@lru_cache(maxsize=8)
-def _workshop(order: WorkOrder, thread: int) -> Workshop:
-    return Workshop(order)
+    kept = _shops.kept
+    kept[order] = shop = kept.pop(order, None) or Workshop(order)
+    if len(kept) > _SHOPS:  # a worker that lives on from build to build would hold all their caches
+        del kept[next(iter(kept))]
+    return shop
 
 
 def _read_all(
