@@ -4,8 +4,8 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from typing import Any, Protocol, TypeVar
@@ -156,7 +156,8 @@ class _Pool(Parallel):
                 given += 1
                 yield call
 
-        with closing(self(counted())) as results:
+        results = self(counted())
+        try:
             while True:
                 if had < given:
                     self._wait()
@@ -166,6 +167,10 @@ class _Pool(Parallel):
                     return
                 had += 1
                 yield result
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # advice on tasks that were cut off
+                results.close()
 
     def _wait(self) -> bool:
         """Return True when a task is done; False soon after one failed, and after a while."""

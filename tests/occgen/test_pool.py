@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,28 @@ def test_who_waits_is_woken_by_each_task(monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(woken)
 
 
+def delays(*pairs: tuple[float, int]) -> list[dict[str, Any]]:
+    """Return tasks for `LATER`: seconds, and the number to divide by."""
+    return [{"seconds": seconds, "number": number} for seconds, number in pairs]
+
+
+LATER = "__import__('time').sleep(seconds) or 1 / number"
+
+
+def test_tasks_that_are_cut_off_are_not_spoken_of() -> None:
+    config = BuildConfig(dataset="demo", out="none", jobs=2)
+    found = run_tasks(eval, config, LATER, delays((0.5, 1), (9, 1), (9, 1), (9, 1)))
+    assert next(found) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found.close()
+
+
 def test_a_task_that_fails_ends_the_wait() -> None:
     config = BuildConfig(dataset="demo", out="none", jobs=2)
     with pytest.raises(ZeroDivisionError):
-        list(run_tasks(operator.truediv, config, 1, [1, 1, 0, 1]))
-    assert list(run_tasks(operator.truediv, config, 1, [2])) == [0.5]
+        list(run_tasks(eval, config, LATER, delays((0.5, 0), (9, 1), (9, 1), (9, 1))))
+    assert list(run_tasks(eval, config, LATER, delays((0, 2)))) == [0.5]
 
 
 def test_jobs_are_the_cores_this_process_may_use() -> None:
