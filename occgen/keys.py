@@ -14,8 +14,6 @@ from .sources import GroupedSource, Source, group_refs
 
 __all__ = ["KeyBlock", "Listing", "pack_runs", "source_runs", "unpack_keys"]
 
-_AT_ONCE = 4096  # keys packed together
-
 
 class KeyBlock(NamedTuple):
     """Keys of one or more runs of an identity each, one behind the other."""
@@ -30,7 +28,7 @@ class KeyBlock(NamedTuple):
         return np.flatnonzero(np.frombuffer(self.keys, np.uint8) == 0) + 1
 
 
-def pack_runs(runs: Iterable[tuple[str, list[str]]], at_once: int = _AT_ONCE) -> Iterator[KeyBlock]:
+def pack_runs(runs: Iterable[tuple[str, list[str]]], at_once: int) -> Iterator[KeyBlock]:
     """Yield blocks of at least so many keys, but for the last, of what `GroupedSource.runs` yields.
 
     Raises

@@ -89,7 +89,9 @@ class Plan:
             yield self._task(pieces, runs)
 
     def _blocks(self) -> Iterator[KeyBlock]:
-        return pack_runs(self._runs()) if self.listing is None else self.listing.blocks()
+        if self.listing is not None:
+            return self.listing.blocks()
+        return pack_runs(self._runs(), at_once=self.keys_per_shard)
 
     def _runs(self) -> Iterator[tuple[str, list[str]]]:
         """Yield identities with their keys, down to the limit."""

@@ -39,7 +39,7 @@ def test_packed_keys_come_back_as_they_were(
 
 def test_a_key_that_would_be_cut_in_two_is_refused() -> None:
     with pytest.raises(DataError, match=r"names 'a/1\\x002', which no file can be called"):
-        list(pack_runs([("a", ["a/0", "a/1\x002"])]))
+        list(pack_runs([("a", ["a/0", "a/1\x002"])], 9))
 
 
 @pytest.fixture
