@@ -329,17 +329,17 @@ def _read_all(
 ) -> Iterator[tuple[tuple[str, tuple[int, str]], bytes | DataError]]:
     """Yield each picture of a block with its bytes, or with why there are none."""
     for wanted in block:
+        key, (_, name) = wanted
         try:
-            for text in (wanted[0], wanted[1][1]):  # the key, and the identity's name
-                _check_name(text)
-            yield wanted, read(wanted[0])
+            if not (key.isascii() and name.isascii() and len(key) <= _LONGEST_NAME >= len(name)):
+                _check_name(key)
+                _check_name(name)
+            yield wanted, read(key)
         except DataError as error:
             yield wanted, error
 
 
 def _check_name(key: str) -> None:
-    if key.isascii() and len(key) <= _LONGEST_NAME:
-        return
     try:
         key.encode("utf-8")
     except UnicodeEncodeError as error:

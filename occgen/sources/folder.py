@@ -26,6 +26,7 @@ _BESIDE = {  # files that lie beside pictures and were never meant as one
     *("gz", "py"),
 }
 _USUAL = 1 << 15  # bytes a picture rarely has more of
+_JPEG_END = b"\xff\xd9"
 _MOST_AT_ONCE = 1 << 18
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody fills holds nobody up
 _PAIRS = ("pairs.csv", "pairs.txt")
@@ -116,6 +117,8 @@ class FolderSource:
             try:
                 try:  # most fit one read; to ask for the size first takes half as long again
                     data = os.read(handle, _USUAL)
+                    if len(data) < _USUAL and data.endswith(_JPEG_END):
+                        return data
                     is_whole = os.lseek(handle, 0, os.SEEK_END) == len(data) > 0
                 except OSError:  # a folder, a pipe, a fault: told apart by the other way
                     is_whole = False
