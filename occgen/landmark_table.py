@@ -23,7 +23,7 @@ _KEYS = ("crop", "image", "file", "filename", "path", "key")
 _ROWS_AT_ONCE = 4096
 _LARGE = 1 << 22  # bytes of a table that is not read whole: some 25,000 pictures
 _LEAST, _MOST = 1 << 14, 1 << 20  # bytes read at once, more where pictures come in order
-_JUMPS = 256  # so often out of order, and the whole table is read after all
+_JUMPS = 256  # so often out of order in a row, and the whole table is read after all
 
 Float64 = NDArray[np.float64]
 
@@ -243,15 +243,15 @@ class LandmarkFile:
 
     def find(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return the points of a picture in its own pixels, as in `Landmarks`."""
-        held = self._held
-        if key not in held and not self._whole:
+        whole, held = self._whole, self._held  # in this order: another thread may read it whole
+        if key not in held and not whole:
             held = self._hold_near(key)
         return held.find(key, height, width)
 
     def _hold_near(self, key: str) -> LandmarkTable:
         start = self._end
         if self._key_at(start) == key:
-            self._span = min(2 * self._span, _MOST)
+            self._jumps, self._span = 0, min(2 * self._span, _MOST)
         else:
             self._jumps, self._span = self._jumps + 1, _LEAST
             start = self._seek(key)

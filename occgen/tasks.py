@@ -1,6 +1,7 @@
 """The plan of a build: the source's order cut into shards, one task a shard, as a stream."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -64,8 +65,13 @@ class Plan:
 
     def expected(self) -> int:
         """Return how many faces there will be, if every picture can be used."""
-        found = self.source.count() if self.listing is None else self.listing.pictures
-        return min(found, self.config.limit or found) * self.config.variants
+        if self.listing is not None:
+            found = self.listing.pictures
+        elif self.config.limit is not None:  # a large source is not listed for a few of it
+            found = sum(1 for _ in itertools.islice(self.source.refs(), self.config.limit))
+        else:
+            found = self.source.count()
+        return found * self.config.variants
 
     def tasks(self) -> Iterator[ShardTask]:
         """Yield the tasks in order; with a listing, once."""

@@ -181,6 +181,17 @@ def test_who_asks_out_of_order_again_and_again_is_given_all(
     assert windows._whole
 
 
+def test_shards_that_are_far_apart_do_not_make_it_read_all(
+    in_windows: Callable[..., tuple[LandmarkFile, LandmarkTable]],
+) -> None:
+    windows, whole = in_windows(sorted_table(KEYS))
+    keys = sorted(KEYS, key=landmark_table._order)
+    for _ in range(200):  # a worker's tasks: each jumps, and goes on in order
+        assert_same(windows, whole, keys[:12])
+        assert_same(windows, whole, keys[100:112])
+    assert not windows._whole
+
+
 def test_a_row_without_numbers_is_wrong_for_its_picture_alone(
     in_windows: Callable[..., tuple[LandmarkFile, LandmarkTable]],
 ) -> None:
