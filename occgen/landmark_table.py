@@ -165,7 +165,7 @@ class LandmarkTable:
         row = self._rows.get(key)
         if row is None:
             if key in self._wrong:
-                raise DataError(f"the table of landmarks has no numbers for it: {self._wrong[key]}")
+                raise DataError(f"its row of the landmarks is not numbers ({self._wrong[key]})")
             return None
         points = self._by_size.get((height, width))
         if points is None:
@@ -193,10 +193,11 @@ def _row_by_row(
         try:
             row = [float(record[column]) for column in layout.numbers]
         except (ValueError, IndexError) as error:
+            why = "it ends too soon" if isinstance(error, IndexError) else str(error)
             if strict is not None:
-                raise DataError(f"{strict}: line {number} is not numbers ({error})") from error
+                raise DataError(f"{strict}: line {number} is not numbers ({why})") from error
             if len(record) > layout.key:
-                wrong[record[layout.key]] = str(error)
+                wrong[record[layout.key]] = why
         else:
             keys.append(record[layout.key])
             rows.append(row)

@@ -70,7 +70,7 @@ def test_a_byte_order_mark_and_further_columns_do_no_harm(tmp_path: Path) -> Non
         (f"name,{COLUMNS}\na,{ROW}\n", "has no column one of crop, image"),
         ("crop,left_eye_x\na,1\n", "has no column left_eye_y"),
         (f"crop,{COLUMNS}\na,{ROW}\nb,{ROW.replace('56', 'x')}\n", "line 3 is not numbers"),
-        (f"crop,{COLUMNS}\na,1,2\n", "line 2 is not numbers"),
+        (f"crop,{COLUMNS}\na,1,2\n", "line 2 is not numbers .it ends too soon"),
     ],
 )
 def test_damaged_tables_are_named(tmp_path: Path, text: str, message: str) -> None:
@@ -200,7 +200,7 @@ def test_a_row_without_numbers_is_wrong_for_its_picture_alone(
     lines[100] = f"{key},1,x"
     windows, whole = in_windows("\n".join(lines))
     for table in (windows, whole):
-        with pytest.raises(DataError, match=r"has no numbers for it: could not convert .*'x'"):
+        with pytest.raises(DataError, match=r"landmarks is not numbers \(could not convert .*'x'"):
             table.find(key, 112, 112)
     assert_same(windows, whole, [other for other in KEYS if other != key])
     with pytest.raises(DataError, match="line 2 is not numbers"):
