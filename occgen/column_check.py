@@ -1,5 +1,6 @@
 """Whether the columns of a shard have the names, types and shapes that readers rely on."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,7 @@ _FORMS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "paste/scale": ("f", ("P",)),
     "mask/data": ("u", ("B",)),
     "mask/offset": ("iu", ("N+1",)),
+    "mask/crc32": ("iu", ("N",)),
     "identity": ("i", ("N",)),
     "identity_name": ("S", ("N",)),
     "key": ("S", ("N",)),
@@ -42,8 +44,8 @@ _FORMS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "skipped/key": ("S", ("M",)),
     "skipped/reason": ("S", ("M",)),
 }
-_OPTIONAL = ("landmarks", "skipped/key", "skipped/reason", "mask/data", "mask/offset")
-_TOGETHER = (("mask/data", "mask/offset"), ("skipped/key", "skipped/reason"))
+_TOGETHER = (("mask/data", "mask/offset", "mask/crc32"), ("skipped/key", "skipped/reason"))
+_OPTIONAL = ("landmarks", *itertools.chain(*_TOGETHER))
 _BLOBS = ("image", "mask")
 _COUNTED = {"N": "key", "P": "paste/box", "M": "skipped/key"}
 
@@ -113,9 +115,10 @@ def check_columns(
     for name in _FORMS:
         if name not in columns and name not in (*_OPTIONAL, *without):
             raise ShardError(f"{where} has no dataset {name}")
-    for pair in _TOGETHER:
-        if not set(pair) & set(without) and (pair[0] in columns) != (pair[1] in columns):
-            raise ShardError(f"{where} has only one of {' and '.join(pair)}")
+    for names in _TOGETHER:
+        wanted = [name for name in names if name not in without]
+        if len({name in columns for name in wanted}) > 1:
+            raise ShardError(f"{where} has not all of {', '.join(wanted)}")
     sizes = {
         letter: len(columns[name]) if name in columns and columns[name].ndim else 0
         for letter, name in _COUNTED.items()

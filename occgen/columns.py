@@ -1,59 +1,28 @@
 """The rows of one shard, gathered face by face, as named columns; every format writes these."""
 
 import hashlib
+import itertools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError
+from .masks import pack_masks
 from .patterns import PatternGrid
 from .synthesis import OccludedFace
 
-__all__ = ["CLEAN", "Columns", "ShardColumns", "content_digest", "pack_mask", "unpack_mask"]
+__all__ = ["CLEAN", "Columns", "ShardColumns", "content_digest"]
 
 CLEAN = "clean"  # category 0 of a face nothing was pasted on
 
 Columns = dict[str, NDArray[Any]]
 Box = tuple[int, int, int, int]
 
-_MASKS_A_BATCH = 32  # that stay in the processor's cache until they are packed
-_MASK_LEVEL = 1
-
-
-def pack_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Return a mask as one bit a pixel, rows one after the other, compressed by zlib.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (H, W)
-    """
-    return zlib.compress(np.packbits(mask).tobytes(), _MASK_LEVEL)
-
-
-def unpack_mask(data: bytes, height: int, width: int) -> NDArray[np.bool_]:
-    """Return the mask that `pack_mask` packed; no data is a mask of nothing.
-
-    Raises
-    ------
-    DataError
-        When the data are damaged or of another size.
-    """
-    if not data:
-        return np.zeros((height, width), np.bool_)
-    packed_size = (height * width + 7) // 8
-    unpacker = zlib.decompressobj()
-    try:
-        bits = unpacker.decompress(data, packed_size + 1)
-    except zlib.error as error:
-        raise DataError(f"damaged mask ({error})") from error
-    if len(bits) != packed_size or not unpacker.eof or unpacker.unused_data:
-        raise DataError(f"a mask of {packed_size} packed bytes was expected")
-    flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=height * width)
-    return flat.reshape(height, width).view(np.bool_)
+_MASKS_A_BATCH = 64  # that stay in the processor's cache until they are packed
+_BATCH_PIXELS = 1 << 20  # of large ones fewer
 
 
 class ShardColumns:
@@ -91,8 +60,10 @@ class ShardColumns:
         self._paste_occluders: list[str] = []
         self._paste_scales: list[float] = []
         self._points: dict[int, NDArray[np.float32]] = {}
-        self._masks: list[bytes] = []
-        self._pending = np.zeros((_MASKS_A_BATCH, grid.height, grid.width), np.bool_)
+        self._masks: list[NDArray[np.uint8]] = []  # packed, a batch each
+        self._mask_sizes: list[NDArray[np.int64]] = []
+        batch = max(1, min(_MASKS_A_BATCH, _BATCH_PIXELS // (grid.height * grid.width)))
+        self._pending = np.zeros((batch, grid.height, grid.width), np.bool_)
         self._pending_rows: list[int] = []
         self._counted: list[int] = []  # rows whose masks were drawn
         self._mask_cells: list[NDArray[np.int64]] = []
@@ -129,7 +100,7 @@ class ShardColumns:
             return  # its mask is the box: labelled with the boxes, and no pixel drawn
         face.draw_mask(self._pending[len(self._pending_rows)])
         self._pending_rows.append(row)
-        if len(self._pending_rows) == _MASKS_A_BATCH:
+        if len(self._pending_rows) == len(self._pending):
             self._take_pending()
 
     def skip(self, key: str, reason: str) -> None:
@@ -146,12 +117,9 @@ class ShardColumns:
         self._counted += rows
         self._mask_cells.append(self._grid.count_cells(masks))
         if self._keep_masks:
-            packed = np.packbits(masks.reshape(len(rows), -1), axis=1)
-            counts = self._counts
-            self._masks += [
-                zlib.compress(bits, _MASK_LEVEL) if counts[row] else b""
-                for row, bits in zip(rows, packed, strict=True)
-            ]
+            packed, sizes = pack_masks(masks)
+            self._masks.append(packed)
+            self._mask_sizes.append(sizes)
         masks[:] = False
         rows.clear()
 
@@ -167,7 +135,7 @@ class ShardColumns:
         np.cumsum(counts, out=first[1:])
         columns: Columns = {
             "image/data": np.frombuffer(b"".join(self._images), np.uint8),
-            "image/offset": _offsets(self._images),
+            "image/offset": _offsets(list(map(len, self._images))),
             "image/crc32": np.array(self._checksums, np.uint32),
             "box": boxes,
             "paste/offset": first.astype(np.uint64),
@@ -177,8 +145,13 @@ class ShardColumns:
             "paste/scale": np.array(self._paste_scales, np.float32),
         }
         if self._keep_masks:
-            columns["mask/data"] = np.frombuffer(b"".join(self._masks), np.uint8)
-            columns["mask/offset"] = _offsets(self._masks)
+            masks = np.concatenate([np.zeros(0, np.uint8), *self._masks])
+            offsets = _offsets(np.concatenate([np.zeros(0, np.int64), *self._mask_sizes]))
+            columns |= {
+                "mask/data": masks,
+                "mask/offset": offsets,
+                "mask/crc32": _checksums(masks.tobytes(), offsets.tolist()),
+            }
         top = first[:-1].tolist()  # of several pastes the first names the face
         pasted = (counts > 0).tolist()
         mask_labels, mask_pixels = self._label_masks(columns["paste/box"], counts, first)
@@ -256,10 +229,15 @@ def _pick(values: list[Any], rows: list[int], known: list[bool], other: Any) -> 
     return [values[row] if has else other for row, has in zip(rows, known, strict=True)]
 
 
-def _offsets(blobs: list[bytes]) -> NDArray[np.uint64]:
-    offsets = np.zeros(len(blobs) + 1, np.uint64)
-    np.cumsum([len(blob) for blob in blobs], out=offsets[1:])
+def _offsets(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint64]:
+    offsets = np.zeros(len(sizes) + 1, np.uint64)
+    np.cumsum(sizes, out=offsets[1:])
     return offsets
+
+
+def _checksums(data: bytes, offsets: list[int]) -> NDArray[np.uint32]:
+    parts = itertools.pairwise(offsets)
+    return np.array([zlib.crc32(data[start:end]) for start, end in parts], np.uint32)
 
 
 def _strings(values: list[str]) -> NDArray[Any]:

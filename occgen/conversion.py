@@ -35,9 +35,9 @@ __all__ = ["convert", "plain_config"]
 
 _ORDER = (  # of columns in a shard, and of its attributes, as a build writes them
     *("image/data", "image/offset", "image/crc32", "box", "paste/offset", "paste/box"),
-    *("paste/category", "paste/occluder", "paste/scale", "mask/data", "mask/offset", "pattern/"),
-    *("identity", "identity_name", "key", "category", "occluder", "scale", "coverage"),
-    *("mask_coverage", "landmarks", "skipped/key", "skipped/reason"),
+    *("paste/category", "paste/occluder", "paste/scale", "mask/data", "mask/offset", "mask/crc32"),
+    *("pattern/", "identity", "identity_name", "key", "category", "occluder", "scale"),
+    *("coverage", "mask_coverage", "landmarks", "skipped/key", "skipped/reason"),
 )
 _ATTRIBUTES = ("schema", "height", "width", "k", "codec", "by", "blend", "categories", "config")
 

@@ -19,7 +19,7 @@ from .codec import decode_image
 from .columns import Columns
 from .errors import DataError, InputError
 from .formats.hdf5 import shard_bytes
-from .manifest import MANIFEST, manifest_bytes, read_manifest
+from .manifest import MANIFEST, SCHEMA, manifest_bytes, read_manifest
 from .patterns import PatternGrid
 from .reader import Shards
 
@@ -88,7 +88,7 @@ def label_build(path: Path, k: int, by: str = "box") -> NDArray[np.int64]:
         histograms[f"k{k}" if one == "box" else f"k{k}_mask"] = _histogram(labels[one])
         for name, part in zip(names, parts, strict=True):
             columns[f"{name.removesuffix('.h5')}/{one}"] = part.astype(np.int16)
-    attributes = {"schema": 1, "k": k, "height": shards.height, "width": shards.width}
+    attributes = {"schema": SCHEMA, "k": k, "height": shards.height, "width": shards.width}
     data = shard_bytes(columns, attributes)
     with locked_output(path) as scratch:
         install_bytes(path / label_file_name(k), data, scratch)

@@ -16,18 +16,20 @@ from .storage import check_reachable, is_remote, read_object
 __all__ = [
     "CARD",
     "MANIFEST",
+    "SCHEMA",
     "SKIPPED",
     "build_digest",
     "file_sha256",
     "installed_versions",
     "manifest_bytes",
+    "other_schema",
     "read_manifest",
 ]
 
 MANIFEST = "manifest.json"
 SKIPPED = "skipped.csv"
 CARD = "card.md"
-_SCHEMA = 1
+SCHEMA = 2  # of manifests and shards; 1 had masks compressed by zlib
 _PACKAGES = ("numpy", "opencv-python", "opencv-python-headless", "simplejpeg", "pillow", "h5py")
 
 
@@ -75,7 +77,7 @@ def installed_versions() -> dict[str, str]:
 
 def manifest_bytes(record: Mapping[str, Any]) -> bytes:
     """Return the manifest file: the record, its schema, and the SHA-256 of its canonical JSON."""
-    body = {key: value for key, value in record.items() if key != "sha256"} | {"schema": _SCHEMA}
+    body = {key: value for key, value in record.items() if key != "sha256"} | {"schema": SCHEMA}
     body["sha256"] = hashlib.sha256(canonical(body)).hexdigest()
     return (json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
 
@@ -104,13 +106,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         again = manifest_bytes(record) if isinstance(record, dict) else b""
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"{path} is damaged ({error}); run occgen verify --repair") from error
-    if not isinstance(record, dict) or record.get("schema") != _SCHEMA:
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         found = record.get("schema") if isinstance(record, dict) else None
-        raise ShardError(f"{path} has schema {found!r}, this version of occgen reads {_SCHEMA}")
+        raise other_schema(path, found)
     if again != data:
         raise ShardError(f"{path} is damaged: its checksum does not match; run verify --repair")
     check_manifest(record, path)
     return record
+
+
+def other_schema(path: Path | str, found: object) -> ShardError:
+    """Return the error that says that a file is of another version of occgen."""
+    return ShardError(
+        f"{path} has schema {found!r}, this version of occgen reads {SCHEMA}; "
+        "make the set again, or read it with the version that made it"
+    )
 
 
 def file_sha256(path: Path) -> str:

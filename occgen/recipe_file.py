@@ -28,7 +28,7 @@ __all__ = ["CHECKSUM_BYTES", "Block", "Recipe", "checksum", "pack_block", "recip
 CHECKSUM_BYTES = 8
 
 _MAGIC = b"occgen recipe "
-_SCHEMA = 1
+_SCHEMA = 2  # 1 was of sets whose masks were compressed by zlib
 _FIRST_LINE = len(_MAGIC) + 2 + 64 + 1
 _LONGEST_HEADER = 1 << 28
 _MOST_EXPANSION = 1100  # zlib's own limit is 1032

@@ -1,6 +1,7 @@
 """One HDF5 shard of a finished set: columns loaded, pictures and masks read through a map."""
 
 import mmap
+import zlib
 from array import array
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .column_check import check_attributes, check_columns
-from .columns import Columns, unpack_mask
+from .columns import Columns
 from .errors import DataError, InputError, ShardError
 from .formats.hdf5 import blob_position, dataset_names, open_hdf5, read_attributes, read_columns
+from .masks import unpack_mask
 from .patterns import PatternGrid
 
 __all__ = ["LATER", "ShardFile"]
@@ -21,7 +23,7 @@ _IMAGE = "image/data"
 LATER = (_IMAGE, "mask/data")
 """Read through the map, not loaded."""
 _WANTED = (
-    *("image/offset", "mask/offset", "box", "paste/offset", "paste/box", "identity"),
+    *("image/offset", "mask/offset", "mask/crc32", "box", "paste/offset", "paste/box", "identity"),
     *("identity_name", "key", "category", "occluder", "scale", "coverage", "mask_coverage"),
     "landmarks",
 )
@@ -142,6 +144,8 @@ class ShardFile:
         start = self.mask_start + self.mask_offsets[row]
         data = self.bytes[start : self.mask_start + self.mask_offsets[row + 1]]
         try:
+            if zlib.crc32(data) != self.columns["mask/crc32"][row]:
+                raise DataError("damaged mask (its checksum does not match)")
             return unpack_mask(data, self.height, self.width)
         except DataError as error:
             raise ShardError(f"{self.path}: mask of row {row}: {error}") from error

@@ -11,10 +11,11 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from .codec import decode_image
-from .columns import Columns, content_digest, unpack_mask
+from .columns import Columns, content_digest
 from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
 from .manifest import CARD, MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
+from .masks import unpack_mask
 from .patterns import PatternGrid
 from .pool import usable_jobs
 from .storage import set_path, storage_errors
@@ -172,6 +173,8 @@ def _check_columns(
             yield row, "image", str(error)
         own = paste_boxes[pastes[row] : pastes[row + 1]]
         if packed is not None:
+            if zlib.crc32(packed[row]) != columns["mask/crc32"][row]:
+                yield row, "mask", "its bytes changed"
             try:
                 mask[:] = unpack_mask(packed[row], height, width)
             except DataError as error:

@@ -18,7 +18,7 @@ from .columns import CLEAN, Columns, ShardColumns
 from .config import BuildConfig
 from .errors import DataError, ShardError
 from .formats import open_format
-from .manifest import canonical, identity_of
+from .manifest import SCHEMA, canonical, identity_of
 from .memory import keep_freed_memory
 from .patterns import PatternGrid
 from .recipe_file import Recipe
@@ -193,7 +193,7 @@ class Workshop:
             self.encode = encoder(config.codec, config.quality)
         self.format = open_format(config.format)
         self.attributes: dict[str, Any] = {
-            "schema": 1,
+            "schema": SCHEMA,
             "height": order.height,
             "width": order.width,
             "k": config.k,

@@ -165,4 +165,6 @@ def test_the_readme_and_the_page_of_formats(
         if form == "hdf5":
             exec(compile(python_of("../../README.md"), "README.md", "exec"), names)
             assert names["jpeg"] == names["sample"].data
+            assert names["mask"].any()
+            assert (names["mask"] == names["sample"].mask).all()
             assert tuple(names["box"]) == names["sample"].box

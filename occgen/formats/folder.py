@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from ..atomic import cannot_be_written, install_bytes, make_folder
 from ..codec import encoder, picture_ending
 from ..column_check import check_columns, check_texts
-from ..columns import Columns, unpack_mask
+from ..columns import Columns
 from ..errors import ShardError
 from ..manifest import file_sha256
+from ..masks import unpack_mask
 from .base import StoredShard
 
 __all__ = ["FolderFormat", "safe_path"]

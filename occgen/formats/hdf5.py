@@ -16,12 +16,11 @@ from ..atomic import install_bytes
 from ..column_check import check_columns, check_texts
 from ..columns import Columns
 from ..errors import OccgenError, ShardError
-from ..manifest import file_sha256
+from ..manifest import SCHEMA, file_sha256, other_schema
 from ..storage import is_remote, read_object
 from .base import StoredShard
 
 __all__ = [
-    "SCHEMA",
     "Hdf5Format",
     "blob_position",
     "dataset_names",
@@ -32,7 +31,6 @@ __all__ = [
     "shard_name",
 ]
 
-SCHEMA = 1
 _SHARD = re.compile(r"shard-\d{5,}\.h5")
 _PATTERN = re.compile(r"pattern-k\d+\.h5")
 _BLOCK = 1 << 22  # an object of a store is held in memory, which grows by this
@@ -171,14 +169,12 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     Raises
     ------
     ShardError
-        When the schema is absent or of a newer version.
+        When the schema is absent or of another version.
     """
     attributes = {name: _plain(value) for name, value in file.attrs.items()}
     schema = attributes.get("schema")
     if schema != SCHEMA:
-        raise ShardError(
-            f"{file.filename} has schema {schema!r}, this version of occgen reads {SCHEMA}"
-        )
+        raise other_schema(file.filename, schema)
     return attributes
 
 

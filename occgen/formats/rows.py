@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import encoder
-from ..columns import Columns, unpack_mask
+from ..columns import Columns
+from ..masks import unpack_mask
 
 __all__ = ["Rows", "cut_blobs"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from occgen import BuildConfig, DataError, InputError, PatternGrid, ShardError, build, open_shards
 from occgen.formats import open_format
 from occgen.labelling import label_build, label_csv, label_file_name, label_folder
-from occgen.manifest import read_manifest
+from occgen.manifest import SCHEMA, read_manifest
 from occgen.verify import verify
 
 
@@ -66,7 +66,7 @@ def test_labels_are_one_dataset_a_shard_beside_them(config: BuildConfig) -> None
     labels = label_build(config.out_path, 6)
     assert {path: path.stat().st_mtime_ns for path in shards} == shards
     with h5py.File(config.out_path / "pattern-k6.h5") as file:
-        assert dict(file.attrs) == {"schema": 1, "k": 6, "height": 112, "width": 112}
+        assert dict(file.attrs) == {"schema": SCHEMA, "k": 6, "height": 112, "width": 112}
         parts = [file[f"shard-{number:05d}/box"] for number in range(4)]
         assert {part.dtype for part in parts} == {np.dtype(np.int16)}
         assert np.concatenate([part[()] for part in parts]).tolist() == labels.tolist()

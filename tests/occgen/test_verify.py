@@ -27,6 +27,7 @@ NAMED = {
     "image/data": "image",
     "image/crc32": "image",
     "mask/data": "mask",
+    "mask/crc32": "mask",
     "box": "box",
     "paste/box": "box",
     "pattern/k5": "pattern/k5",
