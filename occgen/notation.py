@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import index
 
 from occluders.errors import OccluderInputError
@@ -106,6 +107,7 @@ def parse_counts(value: int | str) -> tuple[int, int]:
     return parts[0], parts[-1]
 
 
+@lru_cache(maxsize=64)  # asked for each face
 def parse_scales(text: str) -> tuple[float, ...]:
     """Return the scales a text names.
 

@@ -57,7 +57,7 @@ class Stream:
         self._seed, self._purpose = seed, purpose
         self._data = key.encode("utf-8", "surrogatepass")
         self._block = 0
-        self._numbers: list[float] = []
+        self._numbers: list[int] = []  # of 64 bits, the next one last
 
     def _digest(self, block: int) -> bytes:
         keyed = _keyed(self._seed, self._purpose, block).copy()
@@ -66,13 +66,10 @@ class Stream:
 
     def random(self) -> float:
         """Return the next float64 in [0, 1), of 53 bits."""
-        try:
-            return self._numbers.pop()
-        except IndexError:
-            digest = self._digest(self._block)
-            self._numbers = [(number >> 11) * _STEP for number in _UNPACK(digest)][::-1]
+        if not self._numbers:
+            self._numbers = list(_UNPACK(self._digest(self._block))[::-1])
             self._block += 1
-            return self._numbers.pop()
+        return (self._numbers.pop() >> 11) * _STEP
 
     def generator(self) -> np.random.Generator:
         """Return a numpy generator keyed by this stream, for whole arrays of numbers."""

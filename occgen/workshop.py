@@ -42,7 +42,8 @@ _Reader = Callable[[str], bytes]
 
 _LONGEST_NAME = 2048  # of a picture or a person: each face of a shard takes as much as the longest
 _PUBLISHED_CODEC = ("pillow-jpeg", 75)  # Pillow at its default quality
-_BLOCK = 32  # faces that go through each step together
+_BLOCK = 64  # faces that go through each step together
+_BLOCK_PIXELS = 1 << 20  # of large ones fewer
 _SHOPS = 2  # kept by a thread
 
 
@@ -235,7 +236,8 @@ class Workshop:
         keep_masks = self.config.effective_blend != "opaque"
         rows = ShardColumns(self.grid, self.categories, keep_masks)
         wanted = zip(task.keys, task.identities(), strict=True)
-        size = max(1, _BLOCK // self.config.variants)
+        faces = min(_BLOCK, _BLOCK_PIXELS // (self.order.height * self.order.width))
+        size = max(1, faces // self.config.variants)
         while block := list(itertools.islice(wanted, size)):
             self._occlude(rows, self._pictures(block, rows, read or self.source.read))
         columns = rows.finish()
