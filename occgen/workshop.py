@@ -229,7 +229,7 @@ class Workshop:
         -----
         Faces go through each step in blocks: with one picture at a time the JPEG codec's code and
         tables and the interpreter's push each other out of the processor's caches, and a face
-        takes a quarter longer (`docs/benchmarks.md`).
+        takes up to a quarter longer, with the processor (`docs/benchmarks.md`).
         """
         if isinstance(self.source, ListedSource):
             self.source.turn_to(task.index)
