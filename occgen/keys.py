@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .sources import GroupedSource, Source, group_refs
+from .sources import PartedSource, Source, group_refs
 
-__all__ = ["KeyBlock", "Listing", "pack_runs", "source_runs", "unpack_keys"]
+__all__ = ["CompressedBlock", "KeyBlock", "Listing", "pack_runs", "source_runs", "unpack_keys"]
 
 
 class KeyBlock(NamedTuple):
@@ -27,9 +27,24 @@ class KeyBlock(NamedTuple):
         """Return where each key ends, with its NUL."""
         return np.flatnonzero(np.frombuffer(self.keys, np.uint8) == 0) + 1
 
+    def compressed(self) -> "CompressedBlock":
+        """Return it at a fifth of its length."""
+        return CompressedBlock(zlib.compress(self.keys, 1), self.runs)
+
+
+class CompressedBlock(NamedTuple):
+    """A `KeyBlock` that waits, or travels, compressed."""
+
+    data: bytes
+    runs: tuple[tuple[str, int], ...]
+
+    def opened(self) -> KeyBlock:
+        """Return the block."""
+        return KeyBlock(zlib.decompress(self.data), self.runs)
+
 
 def pack_runs(runs: Iterable[tuple[str, list[str]]], at_once: int) -> Iterator[KeyBlock]:
-    """Yield blocks of at least so many keys, but for the last, of what `GroupedSource.runs` yields.
+    """Yield blocks of at least so many keys, but for the last, of what `PartedSource.runs` yields.
 
     Raises
     ------
@@ -62,19 +77,18 @@ def unpack_keys(packed: bytes) -> tuple[str, ...]:
 
 
 def source_runs(source: Source) -> Iterator[tuple[str, list[str]]]:
-    """Yield identities with their keys, as `GroupedSource.runs` does, of any source."""
-    return source.runs() if isinstance(source, GroupedSource) else group_refs(source.refs())
+    """Yield identities with their keys, as `PartedSource.runs` does, of any source."""
+    return source.runs() if isinstance(source, PartedSource) else group_refs(source.refs())
 
 
 @dataclass(slots=True)
 class Listing:
-    """All keys of a source, compressed to a fifth of their length."""
+    """All keys of a source."""
 
     pictures: int
-    _blocks: deque[KeyBlock]
+    _blocks: deque[CompressedBlock]
 
     def blocks(self) -> Iterator[KeyBlock]:
         """Yield the blocks in order, once: each is let go of."""
         while self._blocks:
-            packed, runs = self._blocks.popleft()
-            yield KeyBlock(zlib.decompress(packed), runs)
+            yield self._blocks.popleft().opened()

@@ -1,12 +1,11 @@
 """A source listed by worker processes: a parent that lists it alone keeps few of them busy."""
 
 import itertools
-import zlib
 from collections import deque
 from functools import lru_cache
 
 from .config import BuildConfig
-from .keys import KeyBlock, Listing, pack_runs
+from .keys import CompressedBlock, Listing, pack_runs
 from .pool import run_tasks, usable_jobs
 from .sources import PartedSource, Source, configured_source
 
@@ -51,12 +50,14 @@ def list_in_workers(config: BuildConfig, source: Source) -> Listing | None:
     return Listing(sum(count for block in blocks for _, count in block.runs), blocks)
 
 
-def _list_parts(config: str, task: tuple[int, tuple[str, ...]]) -> tuple[int, list[KeyBlock]]:
-    """Return blocks of some parts, their keys compressed."""
+def _list_parts(
+    config: str, task: tuple[int, tuple[str, ...]]
+) -> tuple[int, list[CompressedBlock]]:
+    """Return blocks of some parts."""
     source = _open_parted(config)
     index, parts = task
     blocks = pack_runs(source.runs(parts), at_once=1 << 62)
-    return index, [KeyBlock(zlib.compress(keys, 1), runs) for keys, runs in blocks]
+    return index, [block.compressed() for block in blocks]
 
 
 @lru_cache(maxsize=1)

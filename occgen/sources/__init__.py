@@ -7,7 +7,7 @@ from ..catalog import CATALOG
 from ..config import DATASETS, BuildConfig
 from ..errors import InputError
 from ..manifest import MANIFEST
-from .base import FaceRef, GroupedSource, PartedSource, Source, group_refs
+from .base import FaceRef, PartedSource, Source, group_refs
 from .bin import BinSource
 from .demo import DemoSource
 from .folder import FolderSource
@@ -26,7 +26,6 @@ __all__ = [
     "DemoSource",
     "FaceRef",
     "FolderSource",
-    "GroupedSource",
     "LfwSource",
     "ListedSource",
     "Mf1Source",

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FaceRef", "GroupedSource", "PartedSource", "Source", "group_refs"]
+__all__ = ["FaceRef", "PartedSource", "Source", "group_refs"]
 
 _AT_ONCE = 4096  # references looked at together: an identity may have millions
 
@@ -56,26 +56,24 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class GroupedSource(Protocol):
-    """A source that lists its pictures by identity, without an object for each."""
+class PartedSource(Protocol):
+    """A source that lists its pictures by identity, and parts of it apart.
 
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield an identity and keys of it, in the order of `refs`; one may come again."""
-
-
-@runtime_checkable
-class PartedSource(GroupedSource, Protocol):
-    """A source whose parts can be listed apart, by several processes at once."""
+    No object is made for each picture, and several processes can list at once.
+    """
 
     def parts(self) -> Sequence[str]:
         """Return the names of the parts, such as folders, in the order of `refs`."""
 
     def runs(self, parts: Iterable[str] | None = None) -> Iterator[tuple[str, list[str]]]:
-        """Yield an identity and keys of it, of all parts or of some."""
+        """Yield an identity and keys of it, of all parts or of some, in the order of `refs`.
+
+        An identity may come again.
+        """
 
 
 def group_refs(refs: Iterable[FaceRef]) -> Iterator[tuple[str, list[str]]]:
-    """Yield references as `GroupedSource.runs` does."""
+    """Yield references as `PartedSource.runs` does."""
     left = iter(refs)
     while some := list(itertools.islice(left, _AT_ONCE)):
         for name, group in itertools.groupby(some, attrgetter("identity")):

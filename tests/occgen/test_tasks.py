@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occgen.config import BuildConfig
-from occgen.keys import KeyBlock, Listing, pack_runs
-from occgen.sources import FaceRef, FolderSource, GroupedSource, group_refs, open_source
+from occgen.keys import Listing, pack_runs
+from occgen.sources import FaceRef, FolderSource, PartedSource, group_refs, open_source
 from occgen.tasks import Plan
 
 CONFIG = BuildConfig(dataset="folder", root="none", out="none")
@@ -33,11 +32,14 @@ class Listed:
 def listing(refs: list[FaceRef]) -> Listing:
     """Return a listing as workers give it, in blocks of some keys."""
     blocks = pack_runs(group_refs(refs), at_once=5)
-    return Listing(len(refs), deque(KeyBlock(zlib.compress(b.keys), b.runs) for b in blocks))
+    return Listing(len(refs), deque(block.compressed() for block in blocks))
 
 
 class Grouped(Listed):
-    def runs(self) -> Iterator[tuple[str, list[str]]]:
+    def parts(self) -> list[str]:
+        return ["all"]
+
+    def runs(self, parts: Any = None) -> Iterator[tuple[str, list[str]]]:
         return group_refs(self._refs)
 
 
@@ -109,7 +111,7 @@ def source(request: pytest.FixtureRequest, face_tree: Path) -> Any:
 
 
 def test_sources_list_by_identity_what_they_refer_to(source: Any) -> None:
-    assert isinstance(source, GroupedSource)
+    assert isinstance(source, PartedSource)
     assert isinstance(source, FolderSource)
     refs = list(source.refs())
     assert [FaceRef(key, name) for name, keys in source.runs() for key in keys] == refs
