@@ -119,7 +119,7 @@ def other_schema(path: Path | str, found: object) -> ShardError:
     """Return the error that says that a file is of another version of occgen."""
     return ShardError(
         f"{path} has schema {found!r}, this version of occgen reads {SCHEMA}; "
-        "make the set again, or read it with the version that made it"
+        "make the set again (--overwrite), or read it with the version that made it"
     )
 
 

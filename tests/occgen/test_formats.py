@@ -250,7 +250,7 @@ def test_what_is_no_shard_is_named(data: bytes, tmp_path: Path) -> None:
 def test_a_shard_of_another_schema_is_named(tmp_path: Path) -> None:
     data = shard_bytes(columns_of([b"a"], [b""]), ATTRIBUTES | {"schema": 1})
     (tmp_path / "shard-00000.h5").write_bytes(data)
-    message = "schema 1, this version of occgen reads 2; make the set again"
+    message = r"schema 1, this version of occgen reads 2; make the set again \(--overwrite"
     with pytest.raises(ShardError, match=message):
         open_format("hdf5").read(tmp_path, 0)
 
