@@ -9,135 +9,14 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .errors import DataError
+from .plain_values import NAMES, PlainArray, PlainFunction, PlainType, to_bytes
 
-__all__ = ["PlainArray", "load_plain"]
+__all__ = ["load_plain"]
 
 _MARK = object()
-_KINDS = "biufS"
 _MAX_MEMO = 1 << 26
 _MOST_COPIES = 8  # bytes made by calls, times the file's
-
-
-class PlainArray:
-    """An array as a pickle builds it up: a type, then a shape and bytes.
-
-    Its parts come one after the other, so it is `value` that checks them.
-    """
-
-    def __init__(self) -> None:
-        self.kind: _DType | None = None
-        self.shape: tuple[Any, ...] = ()
-        self.data: Any = b""
-        self.is_fortran = False
-
-    @property
-    def value(self) -> NDArray[Any]:
-        """The array.
-
-        Raises
-        ------
-        DataError
-            When shape, type and bytes do not go together.
-        """
-        if self.kind is None or not isinstance(self.data, bytes):
-            raise DataError("holds an array that is not plain numbers")
-        dtype = self.kind.value
-        if not all(isinstance(side, int) and 0 <= side < 1 << 40 for side in self.shape):
-            raise DataError("holds an array of an impossible shape")
-        count = 1
-        for side in self.shape:
-            count *= side
-        if len(self.shape) > 8 or count * dtype.itemsize != len(self.data):
-            raise DataError("holds an array whose bytes do not fill its shape")
-        flat = np.frombuffer(self.data, dtype)
-        return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
-
-
-class _DType:
-    """A numpy type by its name, with the byte order its state adds."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.order = name, "|"
-
-    @property
-    def value(self) -> np.dtype[Any]:
-        name = self.name.lstrip("<>|=")
-        if name[:1] not in _KINDS or not (name[1:].isdigit() and len(name) < 12):
-            raise DataError(f"holds numbers of the type {self.name[:20]!r}, which is not plain")
-        try:
-            dtype = np.dtype(name)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"holds numbers of the unknown type {self.name[:20]!r}") from error
-        if dtype.itemsize == 0:
-            raise DataError("holds numbers of no size")
-        return dtype.newbyteorder(">") if self.order == ">" else dtype
-
-
-class _Name:
-    """A name a pickle may use, standing for a function here."""
-
-    def __init__(self, function: Callable[..., Any] | None) -> None:
-        self.function = function
-
-
-def _reconstruct(kind: Any, shape: Any, code: Any) -> PlainArray:
-    return PlainArray()
-
-
-def _scalar(kind: Any, data: Any = b"") -> Any:
-    if not isinstance(kind, _DType):
-        raise DataError("holds a number without a plain type")
-    array = PlainArray()
-    array.kind, array.shape, array.data = kind, (), _to_bytes(data)
-    return array.value.item()
-
-
-def _dtype(name: Any, *rest: Any) -> _DType:
-    return _DType(_to_bytes(name).decode("latin-1"))
-
-
-def _frombuffer(data: Any, kind: Any, shape: Any, order: Any) -> PlainArray:
-    array = PlainArray()
-    array.kind = kind if isinstance(kind, _DType) else None
-    array.shape = shape if isinstance(shape, tuple) else (-1,)
-    array.data, array.is_fortran = _to_bytes(data), order in ("F", b"F")
-    return array
-
-
-def _encode(text: Any, name: Any) -> bytes:
-    if not isinstance(text, str) or name not in ("latin1", "latin-1", b"latin1", b"latin-1"):
-        raise DataError("encodes text in another way than pickles of bytes do")
-    return text.encode("latin-1")
-
-
-def _bytes(*values: Any) -> bytes:
-    return _to_bytes(values[0]) if values else b""
-
-
-def _to_bytes(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode("latin-1")
-    raise DataError("holds something else where bytes belong")
-
-
-_ARRAY = _Name(None)
-_NAMES = {
-    "numpy.ndarray": _ARRAY,
-    "numpy.dtype": _Name(_dtype),
-    "_codecs.encode": _Name(_encode),
-    **dict.fromkeys(("builtins.bytes", "__builtin__.bytes"), _Name(_bytes)),
-    **dict.fromkeys(("builtins.bytearray", "__builtin__.bytearray"), _Name(_bytes)),
-}
-for _core in ("numpy.core", "numpy._core"):
-    _NAMES[f"{_core}.multiarray._reconstruct"] = _Name(_reconstruct)
-    _NAMES[f"{_core}.multiarray.scalar"] = _Name(_scalar)
-    _NAMES[f"{_core}.numeric._frombuffer"] = _Name(_frombuffer)
 
 
 def load_plain(data: bytes) -> Any:
@@ -275,7 +154,7 @@ class _Machine:
 
     def name(self, module: Any, name: Any) -> None:
         full = f"{_text(module)}.{_text(name)}"
-        found = _NAMES.get(full)
+        found = NAMES.get(full)
         if found is None:
             raise DataError(f"names {full[:60]!r}, which plain data need not; it is refused")
         self.push(found)
@@ -286,7 +165,7 @@ class _Machine:
 
     def reduce(self) -> None:
         arguments, target = self._pop(), self._pop()
-        if not isinstance(target, _Name) or target.function is None:
+        if not isinstance(target, PlainFunction) or target.function is None:
             raise DataError("calls what is no function of plain data; it is refused")
         if not isinstance(arguments, tuple):
             raise TypeError("arguments are no tuple")
@@ -307,13 +186,13 @@ class _Machine:
         state, target = self._pop(), self._stack[-1]
         if isinstance(target, PlainArray) and isinstance(state, tuple) and len(state) in (4, 5):
             shape, kind, is_fortran, data = state[-4:]
-            target.kind = kind if isinstance(kind, _DType) else None
+            target.kind = kind if isinstance(kind, PlainType) else None
             target.shape = shape if isinstance(shape, tuple) else (-1,)
             target.is_fortran = bool(is_fortran)
-            target.data = _to_bytes(data) if isinstance(data, (bytes, str)) else None
+            target.data = to_bytes(data) if isinstance(data, (bytes, str)) else None
             if isinstance(data, str):
                 self._count(len(data))
-        elif isinstance(target, _DType) and isinstance(state, tuple) and len(state) >= 2:
+        elif isinstance(target, PlainType) and isinstance(state, tuple) and len(state) >= 2:
             if any(part is not None for part in state[2:5]):
                 raise DataError("holds numbers with parts, which are not plain")
             target.order = _text(state[1])

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .atomic import replacing_bytes
 from .errors import DataError, InputError
-from .unpickling import PlainArray, load_plain
+from .plain_values import PlainArray
+from .unpickling import load_plain
 
 __all__ = ["VerificationPairs", "read_verification_bin", "write_verification_bin"]
 

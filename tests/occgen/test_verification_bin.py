@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from occgen_cli.main import main
 
 from occgen import BuildConfig, DataError, InputError, build
+from occgen.plain_values import PlainArray
 from occgen.sources import open_source
-from occgen.unpickling import PlainArray, load_plain
+from occgen.unpickling import load_plain
 from occgen.verification_bin import read_verification_bin, write_verification_bin
 
 PICTURES = [b"\xff\xd8one", b"\xff\xd8\0two\n'", b"", b"four\xce\x0a"]
