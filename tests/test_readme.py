@@ -41,6 +41,12 @@ def test_the_tree_names_every_folder_of_the_packages() -> None:
     assert len(ours) >= len(PACKAGES)
 
 
+def test_the_tree_names_every_module_of_the_layers() -> None:
+    named = {path for entry in entries() for path in ROOT.glob(f"{entry}.py")}
+    modules = {path for layer in PACKAGES[:3] for path in ROOT.glob(f"{layer}/*.py")}
+    assert not {path.name for path in modules - named if path.name != "__init__.py"}
+
+
 def test_the_tree_names_every_extra() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
