@@ -224,7 +224,7 @@ def _check_together(
 
 
 def _remake(recipe: Path, options: dict[str, Any], as_json: bool) -> None:
-    from occgen.recipe import build_from_recipe
+    from occgen.recipe_build import build_from_recipe
 
     from .progress import build_progress
 

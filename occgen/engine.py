@@ -103,7 +103,7 @@ def build(
     on_progress : callable, optional
         Called in this process after each shard.
     recipe : Path, optional
-        Makes the set of a recipe from exactly its pictures; `occgen.recipe.build_from_recipe`
+        Makes the set of a recipe from exactly its pictures; `occgen.recipe_build.build_from_recipe`
         checks them first.
 
     Returns

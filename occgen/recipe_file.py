@@ -1,6 +1,6 @@
 """The recipe file: a line of text, a line of JSON, then packed columns, one block a shard.
 
-    occgen recipe 1 SHA256     of everything after this line, in hexadecimal
+    occgen recipe 2 SHA256     of everything after this line, in hexadecimal
     {"name": ..., ...}         what the set is, and the length of each block
     block block ...            each compressed by zlib
 

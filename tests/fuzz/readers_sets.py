@@ -28,7 +28,8 @@ from occgen.errors import InputError, OccgenError
 from occgen.formats import open_format
 from occgen.labelling import label_build
 from occgen.manifest import build_digest, manifest_bytes
-from occgen.recipe import build_from_recipe, write_recipe
+from occgen.recipe import write_recipe
+from occgen.recipe_build import build_from_recipe
 from occgen.recipe_file import Recipe, recipe_bytes
 from occgen.repair import repair
 from occgen.sources import ListedSource, open_source

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from occgen import build, open_shards
 from occgen.config import BuildConfig
 from occgen.errors import DataError, InputError, ShardError
-from occgen.recipe import build_from_recipe, recipe_path, write_recipe
+from occgen.recipe import recipe_path, write_recipe
+from occgen.recipe_build import build_from_recipe
 from occgen.recipe_file import Block, Recipe, checksum, pack_block, recipe_bytes
 
 BAD = "person2/bad.jpg"

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from occgen import BuildConfig, InputError, ShardError, build
-from occgen.recipe import build_from_recipe, write_recipe
+from occgen.recipe import write_recipe
+from occgen.recipe_build import build_from_recipe
 from occgen.repair import repair
 from occgen.verify import verify
 
