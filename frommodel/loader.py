@@ -233,7 +233,7 @@ class BatchMaker:
     def _occlude(self, work: "_Work", numbers: Sequence[int], epoch: int, rows: range) -> None:
         """Paste on those pictures of some rows that come from clean sets."""
         build, library = self.occlusion
-        blend = build.effective_blend
+        blend = build.blend
         free = [row for row in rows if not work.found[row] and row not in work.skipped]
         placed = []
         for row in free:

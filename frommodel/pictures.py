@@ -176,7 +176,7 @@ class Occlusion:
         if self.config.placement in ("landmarks", "mixed"):
             points = source.landmarks(key, image.shape[0], image.shape[1] + 2 * cut)
             points = points if points is None else points - np.array([cut, 0], np.float32)
-        natural = self.config.effective_blend == "natural"
+        natural = self.config.blend == "natural"
         return self.apply(image, key, points, jpeg_quality(data) if natural else None)
 
 

@@ -99,7 +99,7 @@ def placements_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def blending_text(config: Mapping[str, Any]) -> str:
     """Return how occluders are pasted."""
-    if config["compat"] == "published" or config["blend"] == "opaque":
+    if config["blend"] == "opaque":
         return "opaque, the occluder's whole rectangle"
     if config["blend"] == "alpha":
         return "alpha, the occluder's matte"

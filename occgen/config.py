@@ -65,6 +65,8 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("limit", "jobs", "group"), index),
     **dict.fromkeys(("scale", "clean_fraction", "max_skipped", "area", "max_coverage"), float),
 }
+_QUALITY = 95
+_PUBLISHED_QUALITY = 75  # Pillow's default
 _OPTIONAL = ("limit", "jobs", "group", "area", "max_coverage")
 
 
@@ -141,7 +143,7 @@ class BuildConfig:
     """'source', '112x96' or '112x112'."""
     codec: str = "jpeg"
     """'jpeg', 'png', or 'copy': every picture keeps its bytes, which goes with clean faces only."""
-    quality: int = 95
+    quality: int = _QUALITY
     """Of a JPEG, 1 to 100."""
     shard_size: int = 4096
     """Faces (with variants) a shard."""
@@ -150,7 +152,7 @@ class BuildConfig:
     format: str = "hdf5"
     """'hdf5', 'folder', 'webdataset', 'rec' or 'parquet'."""
     compat: str | None = None
-    """'published' repeats the published generator's rounding, opaque pasting and codec."""
+    """'published' repeats the published generator's rounding, opaque pasting, codec and quality."""
     seed: int = 100
     """Of every random stream."""
     jobs: int | None = None
@@ -204,18 +206,37 @@ class BuildConfig:
             )
         if self.address is not None and self.backend == "loky":
             raise InputError("address goes with backend 'ray' or 'dask'")
-        if self.max_coverage is not None and self.placement == "landmarks":
-            raise InputError("max_coverage goes with placement 'random' or 'mixed'")
-        if self.area is not None and self.placement != "random":
-            raise InputError("area goes with placement 'random'")
+        self._check_coverage()
         if self.codec == "copy" and (
             self.clean_fraction < 1 or self.variants > 1 or self.image_size != "source"
         ):
             raise InputError(
                 "codec copy goes with clean_fraction 1, one variant, image_size source"
             )
-        if self.compat == "published" and self.codec != "jpeg":
+        if self.compat == "published":
+            self._take_published()
+
+    def _check_coverage(self) -> None:
+        """Refuse a share aimed at, or a limit, that the placement would not keep to."""
+        for name in ("area", "max_coverage"):
+            if getattr(self, name) is None:
+                continue
+            if self.placement != "random":
+                raise InputError(f"{name} goes with placement 'random'")
+            if self.occluders_per_face != 1:
+                raise InputError(f"{name} is of one occluder; leave occluders_per_face at 1")
+
+    def _take_published(self) -> None:
+        """Set what the published generator knows no other of: opaque JPEGs of quality 75."""
+        if self.codec != "jpeg":
             raise InputError("compat 'published' writes JPEG; leave codec at jpeg")
+        if self.blend == "natural" or self.quality not in (_QUALITY, _PUBLISHED_QUALITY):
+            raise InputError(
+                f"compat 'published' pastes opaque and writes quality {_PUBLISHED_QUALITY}; "
+                "leave blend and quality"
+            )
+        object.__setattr__(self, "blend", "opaque")
+        object.__setattr__(self, "quality", _PUBLISHED_QUALITY)
 
     def _take_numbers(self) -> None:
         """Make every number a plain int or float, so that 1, 1.0 and numpy's are one identity."""
@@ -312,11 +333,6 @@ class BuildConfig:
     def out_path(self) -> Path:
         """Folder of the finished set, in object storage where `out` is a URL."""
         return set_path(self.out if self.out is not None else self.name)
-
-    @property
-    def effective_blend(self) -> str:
-        """The blending used: the published generator knows none but opaque."""
-        return "opaque" if self.compat == "published" else self.blend
 
     def for_workers(self) -> "BuildConfig":
         """Return the configuration with absolute paths where workers run in other folders."""

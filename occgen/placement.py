@@ -94,7 +94,7 @@ def place_at_random(
         Size of the image in pixels.
     rng : RandomSource
         Five numbers are taken: scale, occluder (two), centre column, centre row; with `area`,
-        further centres until one allows the share.
+        further centres until one allows the share, and where none of 64 does the middle.
     area : float, optional
         Share of the image the clipped box shall cover; replaces the scale.
     max_coverage : float, optional
@@ -112,6 +112,8 @@ def place_at_random(
             if _covered(centred_box(*centre, width - 1, height - 1), height, width) >= area:
                 break
             centre = choose(rng, width), choose(rng, height)
+        else:
+            centre = (width - 1) // 2, (height - 1) // 2
         scale = scale_for_coverage(occluder.natural_size, centre, height, width, area)
     box = _scaled_box(occluder.natural_size, centre, scale, height, width)
     if max_coverage is not None and _covered(box, height, width) > max_coverage:

@@ -179,7 +179,7 @@ def occlude_face(
     return occlude_with(
         image,
         placements,
-        config.effective_blend,
+        config.blend,
         natural_steps=config.natural_steps,
         jpeg_quality=jpeg_quality,
     )

@@ -41,7 +41,6 @@ UInt8 = NDArray[np.uint8]
 _Reader = Callable[[str], bytes]
 
 _LONGEST_NAME = 2048  # of a picture or a person: each face of a shard takes as much as the longest
-_PUBLISHED_CODEC = ("pillow-jpeg", 75)  # Pillow at its default quality
 _BLOCK = 64  # faces that go through each step together
 _BLOCK_PIXELS = 1 << 20  # of large ones fewer
 _SHOPS = 2  # kept by a thread
@@ -189,7 +188,7 @@ class Workshop:
         self.grid = PatternGrid(config.k, order.height, order.width)
         self.encode: Callable[[UInt8], bytes]
         if config.compat == "published":
-            self.encode = encoder(*_PUBLISHED_CODEC)
+            self.encode = encoder("pillow-jpeg", config.quality)
         elif config.codec != "copy":
             self.encode = encoder(config.codec, config.quality)
         self.format = open_format(config.format)
@@ -200,7 +199,7 @@ class Workshop:
             "k": config.k,
             "codec": config.codec,
             "by": config.by,
-            "blend": config.effective_blend,
+            "blend": config.blend,
             "categories": json.dumps([CLEAN, *self.categories]),
             "config": canonical(identity_of(config, order.library_digest)).decode(),
         }
@@ -233,7 +232,7 @@ class Workshop:
         """
         if isinstance(self.source, ListedSource):
             self.source.turn_to(task.index)
-        keep_masks = self.config.effective_blend != "opaque"
+        keep_masks = self.config.blend != "opaque"
         rows = ShardColumns(self.grid, self.categories, keep_masks)
         wanted = zip(task.keys, task.identities(), strict=True)
         faces = min(_BLOCK, _BLOCK_PIXELS // (self.order.height * self.order.width))
@@ -254,7 +253,7 @@ class Workshop:
     ) -> list[_Picture]:
         """Return the pictures of a block that can be used; the others are noted as skipped."""
         found: list[_Picture] = []
-        asks_quality = self.config.effective_blend == "natural"
+        asks_quality = self.config.blend == "natural"
         copies = self.config.codec == "copy"
         for (key, (number, name)), data in list(_read_all(block, read)):
             try:
@@ -282,7 +281,7 @@ class Workshop:
     def _occlude(self, rows: ShardColumns, pictures: list[_Picture]) -> None:
         """Occlude, encode and add the faces of a block."""
         config, height, width = self.config, self.order.height, self.order.width
-        blend, variants = config.effective_blend, range(config.variants)
+        blend, variants = config.blend, range(config.variants)
         work = [(picture, variant) for picture in pictures for variant in variants]
         keys = [variant_key(picture.key, variant) for picture, variant in work]
         placed = [

@@ -161,7 +161,7 @@ def test_what_others_named_cannot_break_it(manifest: dict[str, Any]) -> None:
         ({"max_coverage": 0.5}, "at most 50.0% of the picture"),
         ({"blend": "natural", "natural_steps": ["blur"]}, "matched to the picture in blur."),
         ({"blend": "natural", "natural_steps": []}, "the occluder's matte alone."),
-        ({"compat": "published"}, "opaque, the occluder's whole rectangle"),
+        ({"compat": "published", "blend": "opaque"}, "opaque, the occluder's whole rectangle"),
         ({"group": 2, "split": "test"}, "of these group `2`, split `test`"),
         ({"codec": "png"}, "- Pictures: PNG."),
         ({"variants": 3}, "Versions of one picture are not independent"),

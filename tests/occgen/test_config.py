@@ -94,6 +94,12 @@ def test_wrong_ranges_are_refused(text: str) -> None:
         ({"placement": "regions", "area": 0.2}, "area goes with placement 'random'"),
         ({"blend": "screen"}, "blend must be one of opaque, alpha, natural"),
         ({"placement": "landmarks", "max_coverage": 0.3}, "max_coverage goes with placement"),
+        ({"placement": "regions", "max_coverage": 0.3}, "max_coverage goes with placement"),
+        ({"placement": "mixed", "max_coverage": 0.3}, "max_coverage goes with placement"),
+        ({"occluders_per_face": "1:2", "max_coverage": 0.3}, "max_coverage is of one occluder"),
+        ({"occluders_per_face": 2, "area": 0.3}, "area is of one occluder; leave"),
+        ({"compat": "published", "blend": "natural"}, "pastes opaque and writes quality 75"),
+        ({"compat": "published", "quality": 30}, "pastes opaque and writes quality 75"),
         ({"mix": "random=1"}, "mix goes with placement 'mixed'"),
         ({"placement": "mixed", "mix": "random"}, "mix must be weights of random, .* 'random'"),
         ({"placement": "mixed", "mix": "random=0"}, "mix must be weights"),
@@ -277,9 +283,11 @@ def test_numbers_of_every_kind_are_one_identity() -> None:
     assert plain == BuildConfig.from_json(numpys.to_json())
 
 
-def test_published_compat_pastes_opaque() -> None:
-    assert config(compat="published").effective_blend == "opaque"
-    assert config().effective_blend == "alpha"
+def test_published_compat_says_what_it_does() -> None:
+    made = config(compat="published")
+    assert (made.blend, made.quality) == ("opaque", 75)
+    assert made == config(compat="published", blend="opaque", quality=75)
+    assert config().blend == "alpha"
 
 
 def test_every_dataset_of_the_design_is_known() -> None:

@@ -208,6 +208,14 @@ def test_area_that_a_corner_does_not_allow_moves_the_centre(
     assert rng.left == 0
 
 
+def test_an_area_that_few_centres_allow_is_met(small_library: OccluderLibrary) -> None:
+    for area in (0.9, 0.97):
+        found = [placed(small_library, number, area=area).box for number in range(60)]
+        assert min(coverage(box, 112, 96) for box in found) > area - 0.02
+    box = placed(small_library, 0, area=1.0).box
+    assert coverage(box, 112, 96) == pytest.approx(111 * 95 / (112 * 96))  # all that can be had
+
+
 def test_max_coverage_is_never_passed(small_library: OccluderLibrary) -> None:
     smaller = 0
     for number in range(200):
