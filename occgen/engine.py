@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from .sources import ListedSource, Source, configured_source
 from .storage import check_reachable, is_remote, storage_errors
 from .summary import Totals, manifest_record
 from .tasks import Plan, picture_size
-from .worker import check_standing, make_shard
+from .worker import check_standing, is_outdated, make_shard
 from .workshop import WorkOrder, narrow_library, work_order
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "build",
     "open_library",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,12 +187,30 @@ class _Build:
         for _ in plan.tasks():
             pass
         if plan.fingerprint == manifest["source"]["fingerprint"]:
+            skipped = manifest["skipped"]
+            if skipped and self.config.overwrite:
+                return None  # what was left out may be mended by now
+            self._check_skipped(skipped, plan.pictures)
             return manifest
         if self.config.overwrite:
             return None
         raise InputError(
             f"{self.out} was made from {manifest['source']['pictures']} pictures and the source "
             f"now lists {plan.pictures} (or other names); use --overwrite or another --out"
+        )
+
+    def _check_skipped(self, skipped: int, pictures: int) -> None:
+        """Raise DataError where a finished set left out more than this build allows."""
+        config = self.config
+        if config.strict and skipped:
+            allowed = "--strict"
+        elif skipped > config.max_skipped * pictures:
+            allowed = f"--max-skipped {config.max_skipped:g}"
+        else:
+            return
+        raise DataError(
+            f"{self.out} is complete but for {skipped} of {pictures} pictures, named in "
+            f"{self.out / SKIPPED}, more than {allowed} allows; mend them and use --overwrite"
         )
 
     def _refusal(self, other: dict[str, Any]) -> str:
@@ -253,6 +274,9 @@ class _Build:
                 check_standing(str(task.index), columns, attributes, task, self.config, size)
             except ShardError:
                 return False
+            found = self.format.find(self.out, task.index)
+            if found is not None and is_outdated(self.source, self.out / found.name, task):
+                return False
         return not standing
 
     def run(
@@ -303,9 +327,11 @@ class _Build:
     ) -> Totals:
         total = 0 if on_progress is None else plan.expected()
         began = time.monotonic()
-        totals = Totals()
+        totals, outdated = Totals(), []
         for report in run_tasks(make_shard, self.config, order, plan.tasks()):
             totals.add(report)
+            if report.is_outdated:
+                outdated.append(report.name)
             if on_progress is not None:
                 elapsed = time.monotonic() - began
                 on_progress(
@@ -317,6 +343,13 @@ class _Build:
                         elapsed_s=elapsed,
                     )
                 )
+        if outdated:
+            _log.warning(
+                "%s stood already, and pictures of %d such shards were written later; if they are "
+                "others now, use --overwrite to make the set anew",
+                min(outdated),
+                len(outdated),
+            )
         return totals
 
     def _check_none_beyond(self, count: int) -> None:

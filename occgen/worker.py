@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from .columns import Columns, content_digest
 from .config import BuildConfig
 from .errors import DataError, ShardError
 from .formats import StoredShard
-from .sources import ListedSource
-from .storage import set_path, storage_errors
+from .sources import DatedSource, ListedSource, Source
+from .storage import is_remote, set_path, storage_errors
 from .tasks import ShardTask, variant_key
 from .workshop import WorkOrder, Workshop, fit_image, open_workshop
 
-__all__ = ["ShardReport", "check_standing", "make_shard", "report_shard"]
+__all__ = ["ShardReport", "check_standing", "is_outdated", "make_shard", "report_shard"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class ShardReport:
     """Key and reason of each picture left out."""
     reused: bool = False
     """Whether it stood there already."""
+    is_outdated: bool = False
+    """Whether a picture of it was written after it."""
 
 
 def make_shard(order: WorkOrder, task: ShardTask) -> ShardReport:
@@ -87,7 +89,8 @@ def make_shard(order: WorkOrder, task: ShardTask) -> ShardReport:
 def _make(shop: Workshop, out: Path, scratch: Path, task: ShardTask) -> ShardReport:
     found = _standing(shop, out, task)
     if found is not None:
-        return report_shard(task.index, *found, reused=True)
+        report = report_shard(task.index, *found, reused=True)
+        return replace(report, is_outdated=is_outdated(shop.source, out / report.name, task))
     columns = shop.make_columns(task)
     stored = shop.format.write(out, scratch, task.index, columns, shop.attributes)
     return report_shard(task.index, stored, columns)
@@ -121,6 +124,13 @@ def _is_mended(shop: Workshop, task: ShardTask, columns: Columns) -> bool:
             continue
         return True
     return False
+
+
+def is_outdated(source: Source, standing: Path, task: ShardTask) -> bool:
+    """Whether a picture of a standing shard was written after it, as far as a file's time tells."""
+    if not isinstance(source, DatedSource) or is_remote(standing):
+        return False
+    return source.changed_since(task.keys, standing.stat().st_mtime)
 
 
 def report_shard(

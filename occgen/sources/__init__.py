@@ -7,7 +7,7 @@ from ..catalog import CATALOG
 from ..config import DATASETS, BuildConfig
 from ..errors import InputError
 from ..manifest import MANIFEST
-from .base import FaceRef, PartedSource, Source, group_refs
+from .base import DatedSource, FaceRef, PartedSource, Source, group_refs
 from .bin import BinSource
 from .demo import DemoSource
 from .folder import FolderSource
@@ -23,6 +23,7 @@ from .tars import TarSource
 __all__ = [
     "ArSource",
     "BinSource",
+    "DatedSource",
     "DemoSource",
     "FaceRef",
     "FolderSource",

@@ -1,14 +1,18 @@
 """What a data set is to the engine: ordered references, and bytes when asked for."""
 
+import contextlib
 import itertools
+import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FaceRef", "PartedSource", "Source", "group_refs"]
+__all__ = ["DatedSource", "FaceRef", "PartedSource", "Source", "group_refs", "written_since"]
 
 _AT_ONCE = 4096  # references looked at together: an identity may have millions
 
@@ -70,6 +74,24 @@ class PartedSource(Protocol):
 
         An identity may come again.
         """
+
+
+@runtime_checkable
+class DatedSource(Protocol):
+    """A source whose pictures have times of their own."""
+
+    def changed_since(self, keys: Iterable[str], when: float) -> bool:
+        """Whether one of some pictures was written after a time, in seconds since 1970."""
+
+
+def written_since(paths: Iterable[str | Path], when: float) -> bool:
+    """Whether one of some files was written after a time; times to come tell nothing."""
+    now = time.time()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if when < os.stat(path).st_mtime <= now:
+                return True
+    return False
 
 
 def group_refs(refs: Iterable[FaceRef]) -> Iterator[tuple[str, list[str]]]:

@@ -1,6 +1,6 @@
 """InsightFace verification files as pictures, for occluding them; their pairs go along."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..verification_bin import VerificationPairs, read_verification_bin
-from .base import FaceRef
+from .base import FaceRef, written_since
 
 __all__ = ["BinSource"]
 
@@ -61,6 +61,10 @@ class BinSource:
     def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return None: the file holds no points."""
         return None
+
+    def changed_since(self, keys: Iterable[str], when: float) -> bool:
+        """Whether the file was written after a time, in seconds since 1970."""
+        return written_since([self.root], when)
 
     def carried(self) -> dict[str, bytes]:
         """Return ``pairs.csv`` with the pairs by key."""

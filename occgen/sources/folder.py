@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..catalog import CATALOG
 from ..errors import DataError
 from ..landmark_table import Landmarks, open_landmarks
-from .base import FaceRef
+from .base import FaceRef, written_since
 
 __all__ = ["FolderSource"]
 
@@ -129,6 +129,10 @@ class FolderSource:
             raise DataError("gone since the folder was listed") from error
         except OSError as error:
             raise DataError(f"cannot be read ({error.strerror})") from error
+
+    def changed_since(self, keys: Iterable[str], when: float) -> bool:
+        """Whether one of some pictures was written after a time, in seconds since 1970."""
+        return written_since((f"{self._prefix}{key}" for key in keys), when)
 
     @cached_property
     def _landmarks(self) -> Landmarks | None:

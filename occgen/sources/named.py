@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..catalog import CATALOG
 from ..errors import InputError
-from .base import PartedSource, Source
+from .base import DatedSource, PartedSource, Source
 from .folder import FolderSource
 from .rec import RecSource
 
@@ -176,6 +176,8 @@ class Mf1Source:
         self.landmarks, self.carried = probes.landmarks, probes.carried
         if isinstance(probes, PartedSource):
             self.parts, self.runs = probes.parts, probes.runs
+        if isinstance(probes, DatedSource):
+            self.changed_since = probes.changed_since
 
     def check(self) -> None:
         """Raise where probes or gallery are not what they should be."""

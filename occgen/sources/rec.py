@@ -1,7 +1,7 @@
 """InsightFace training sets: ``train.rec`` with ``train.idx`` and ``property``, never unpacked."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ..catalog import CATALOG
 from ..errors import DataError, InputError
 from ..record_index import RecordIndex, scanned_index
 from ..recordio import Record, RecordFile, unpack_record
-from .base import FaceRef
+from .base import FaceRef, written_since
 
 __all__ = ["RecSource", "find_rec"]
 
@@ -234,6 +234,10 @@ class RecSource:
     def landmarks(self, key: str, height: int, width: int) -> NDArray[np.float32] | None:
         """Return None: a ``.rec`` file holds no points."""
         return None
+
+    def changed_since(self, keys: Iterable[str], when: float) -> bool:
+        """Whether the file was written after a time, in seconds since 1970."""
+        return written_since([self.root], when)
 
     def carried(self) -> dict[str, bytes]:
         """Return nothing: all is in the file."""

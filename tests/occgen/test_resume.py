@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from occgen import BuildConfig, InputError, ShardError, build
+from occgen import BuildConfig, DataError, InputError, ShardError, build
 from occgen.verify import verify
 
 IDENTITIES, PICTURES, SHARD_SIZE = 24, 5, 5
@@ -275,6 +275,49 @@ def test_a_source_that_changed_meanwhile_is_told(root: Path, tmp_path: Path) -> 
     report = build(dataclasses.replace(config, overwrite=True))
     assert (report.images, report.reused_shards) == (IDENTITIES * PICTURES - 1, 0)
     assert verify(config.out_path, 1) == []
+
+
+def test_a_picture_that_changed_meanwhile_is_told(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = shutil.copytree(root, tmp_path / "own")
+    config = config_of(own, tmp_path / "set")
+    interrupted(config)
+    other = own / "person00" / "2.jpg"
+    data = (own / "person07" / "1.jpg").read_bytes()
+    assert data != other.read_bytes()
+    other.write_bytes(data)
+    later = (config.out_path / "shard-00000.h5").stat().st_mtime + 1e-3
+    os.utime(other, (later, later))
+    time.sleep(0.01)
+    first = build(config)
+    assert first.reused_shards == 3
+    assert "shard-00000.h5 stood already, and pictures of 1 such shards were written" in caplog.text
+    shutil.rmtree(config.out_path)
+    interrupted(config)
+    os.utime(other)
+    time.sleep(0.01)
+    anew = build(dataclasses.replace(config, overwrite=True))
+    assert anew.reused_shards == 0
+    assert anew.digest != first.digest
+    assert anew.digest == build(config_of(own, tmp_path / "fresh")).digest
+
+
+def test_a_finished_set_that_left_much_out_is_no_success(root: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(root, tmp_path / "own")
+    whole = (own / "person00" / "2.jpg").read_bytes()
+    (own / "person00" / "2.jpg").write_bytes(b"no picture")
+    config = config_of(own, tmp_path / "set", max_skipped=0.5)
+    report = build(config)
+    assert build(config).already_complete
+    for changes in ({"strict": True}, {"max_skipped": 0.0}):
+        with pytest.raises(DataError, match=r"complete but for 1 of 120 pictures.*--overwrite"):
+            build(dataclasses.replace(config, **changes))
+    (own / "person00" / "2.jpg").write_bytes(whole)
+    assert build(config).already_complete
+    mended = build(dataclasses.replace(config, overwrite=True))
+    assert (mended.images, report.images) == (120, 119)
+    assert build(dataclasses.replace(config, strict=True, overwrite=True)).already_complete
 
 
 def test_a_source_that_shrank_by_whole_shards_is_told(root: Path, tmp_path: Path) -> None:
