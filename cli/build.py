@@ -279,6 +279,11 @@ def _say_estimate(config: BuildConfig, as_json: bool) -> None:
     )
     for key, reason in found.unusable:
         click.echo(f"would be left out: {key}: {reason}")
+    if len(found.unusable) > config.max_skipped * found.sampled:
+        click.echo(
+            f"{len(found.unusable)} of {found.sampled} is more than --max-skipped "
+            f"{config.max_skipped:g} allows: the build would fail at its end"
+        )
     if found.is_complete:
         click.echo(f"{found.out} holds a finished set already")
     elif found.standing_shards:

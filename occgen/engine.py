@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,12 +35,13 @@ from .storage import check_reachable, is_remote, storage_errors
 from .summary import Totals, manifest_record
 from .tasks import Plan, picture_size
 from .worker import check_standing, is_outdated, make_shard
-from .workshop import WorkOrder, narrow_library, work_order
+from .workshop import OTHER_SIZE, WorkOrder, narrow_library, work_order
 
 __all__ = [
     "BuildReport",
     "Progress",
     "build",
+    "is_built",
     "open_library",
 ]
 
@@ -145,6 +147,37 @@ def build(
     )
 
 
+def is_built(config: BuildConfig, source: Source, library: OccluderLibrary) -> bool:
+    """Whether a whole set of a configuration stands in its output; nothing is written.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    source : Source
+    library : OccluderLibrary
+        Not narrowed.
+
+    Raises
+    ------
+    InputError, DataError, ShardError
+        Where `build` would refuse the output for what stands there.
+    """
+    job, out = _Build(config, source, library), config.out_path
+    job.check_apart()
+    if job.finished_before() is not None:
+        return True
+    if is_remote(out):
+        return False
+    folder = out.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} is no folder that can be written; name another --out")
+    if folder == out.absolute():
+        job.check_claim()
+    return False
+
+
 class _Build:
     """One build, from the checks of its output to its manifest."""
 
@@ -224,8 +257,8 @@ class _Build:
             "use --overwrite or another --out"
         )
 
-    def claim(self) -> None:
-        """Make the output this build's: take over, clear, or refuse what stands there."""
+    def check_claim(self) -> dict[str, Any] | None:
+        """Return the configuration of what stands there unfinished; raise where it is not ours."""
         ours = {MANIFEST, SKIPPED, CARD, ".lock", *self.source.carried()}
         for entry in sorted(self.out.iterdir()):
             known = entry.name in ours or entry.name.startswith(SCRATCH_PREFIX)
@@ -233,11 +266,16 @@ class _Build:
                 raise InputError(
                     f"{self.out} holds {entry.name}, which no build made; name another --out"
                 )
-        if (self.out / MANIFEST).exists() and not self.config.overwrite:
-            return
         standing = self._standing_identity()
         if standing is not None and standing != self.identity and not self.config.overwrite:
             raise InputError(self._refusal(standing))
+        return standing
+
+    def claim(self) -> None:
+        """Make the output this build's: take over, clear, or refuse what stands there."""
+        standing = self.check_claim()
+        if (self.out / MANIFEST).exists() and not self.config.overwrite:
+            return
         goes_on = standing == self.identity and not (self.out / MANIFEST).exists()
         if not goes_on or (self.config.overwrite and not self._fits_source()):
             for name in (MANIFEST, SKIPPED, CARD):
@@ -297,10 +335,13 @@ class _Build:
         self._write_skipped(skipped, scratch)
         if len(skipped) > self.config.max_skipped * plan.pictures:
             key, reason = skipped[0]
+            hint = ""
+            if self.config.image_size == "source" and any(OTHER_SIZE in why for _, why in skipped):
+                hint = "; the set has the size of its first picture, --image-size sets another"
             raise DataError(
                 f"{len(skipped)} of {plan.pictures} pictures cannot be used (first: {key}: "
                 f"{reason}), more than --max-skipped {self.config.max_skipped:g} allows; all are "
-                f"named in {self.out / SKIPPED} and what was made is kept"
+                f"named in {self.out / SKIPPED} and what was made is kept{hint}"
             )
         extra = self._carry(scratch) + self.format.finish(self.out, scratch, len(totals))
         names = [*extra, *([SKIPPED] if (self.out / SKIPPED).exists() else [])]

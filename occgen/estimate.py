@@ -14,11 +14,10 @@ from occluders import OccluderLibrary
 
 from .columns import Columns
 from .config import BuildConfig
-from .engine import open_library
+from .engine import is_built, open_library
 from .formats import open_format
 from .formats.hdf5 import shard_bytes
 from .keys import pack_runs
-from .manifest import MANIFEST
 from .pool import usable_jobs
 from .sources import Source, configured_source
 from .storage import check_reachable, is_remote
@@ -80,9 +79,11 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
     Raises
     ------
     InputError
-        When a path is not what it should be.
+        When a path is not what it should be, or the output holds something else.
     DataError
         When no picture can be read.
+    ShardError
+        When a finished set in the output is damaged.
 
     Notes
     -----
@@ -94,6 +95,8 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
     source.check()
     library = open_library(config.occluders)
     chosen = narrow_library(library, config)
+    check_reachable(config.out_path)
+    is_complete = is_built(config, source, library)
     config = dataclasses.replace(config, strict=False)
     height, width = size = picture_size(config, source)
     plan = Plan(source, config)
@@ -117,7 +120,6 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
     keys, reasons = ([] if found is None else found.tolist() for found in skipped)
     shards = open_format(config.format)
     out = config.out_path
-    check_reachable(out)
     return Estimate(
         name=config.name,
         out=str(out),
@@ -133,7 +135,7 @@ def estimate(config: BuildConfig, sample: int = _SAMPLE) -> Estimate:
         unusable=tuple((k.decode(), r.decode()) for k, r in zip(keys, reasons, strict=True)),
         free_bytes=_free_bytes(out),
         standing_shards=len(shards.indices(out)) if out.is_dir() else 0,
-        is_complete=(out / MANIFEST).is_file(),
+        is_complete=is_complete,
     )
 
 

@@ -138,7 +138,8 @@ def picture_size(config: BuildConfig, source: Source) -> tuple[int, int]:
     InputError
         When the source is empty.
     DataError
-        When none of its pictures can be read, or with `strict` not the first.
+        When none of its pictures can be read, or with `strict` not the first; when the first is
+        smaller than the grid of labels.
     """
     if isinstance(source, ListedSource):
         return source.recipe.height, source.recipe.width
@@ -154,6 +155,11 @@ def picture_size(config: BuildConfig, source: Source) -> tuple[int, int]:
             if config.strict:
                 raise DataError(reason) from error
             continue
+        if min(height, width) < config.k:
+            raise DataError(
+                f"{ref.key}, whose size the set would have, is {height}x{width} pixels, too few "
+                f"for k {config.k}; move it away, or set --image-size"
+            )
         return height, width
     if seen:
         raise DataError(f"none of {seen} pictures can be read (first: {reason})")

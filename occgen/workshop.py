@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from .synthesis import draw_placements, occlude_with
 from .tasks import ShardTask, variant_key
 
 __all__ = [
+    "OTHER_SIZE",
     "WorkOrder",
     "Workshop",
     "fit_image",
@@ -36,11 +38,15 @@ __all__ = [
     "work_order",
 ]
 
+OTHER_SIZE = "where the set has"
+"""What the reason says of a picture of another size."""
+
 Box = tuple[int, int, int, int]
 UInt8 = NDArray[np.uint8]
 _Reader = Callable[[str], bytes]
 
 _LONGEST_NAME = 2048  # of a picture or a person: each face of a shard takes as much as the longest
+_VARIANT = re.compile(r"#[1-9]\d*\Z")  # as `variant_key` gives
 _BLOCK = 64  # faces that go through each step together
 _BLOCK_PIXELS = 1 << 20  # of large ones fewer
 _SHOPS = 2  # kept by a thread
@@ -131,7 +137,7 @@ def fit_image(image: UInt8, height: int, width: int) -> tuple[UInt8, int]:
     if found == (112, 112) and (height, width) == (112, 96):
         return np.ascontiguousarray(image[:, 8:104]), 8
     raise DataError(
-        f"is {found[0]}x{found[1]} pixels (height x width) where the set has {height}x{width}"
+        f"is {found[0]}x{found[1]} pixels (height x width) {OTHER_SIZE} {height}x{width}"
     )
 
 
@@ -255,7 +261,7 @@ class Workshop:
         found: list[_Picture] = []
         asks_quality = self.config.blend == "natural"
         copies = self.config.codec == "copy"
-        for (key, (number, name)), data in list(_read_all(block, read)):
+        for (key, (number, name)), data in list(_read_all(block, read, self.config.variants > 1)):
             try:
                 if isinstance(data, DataError):
                     raise data
@@ -326,12 +332,14 @@ def open_workshop(order: WorkOrder) -> Workshop:
 
 
 def _read_all(
-    block: Iterable[tuple[str, tuple[int, str]]], read: _Reader
+    block: Iterable[tuple[str, tuple[int, str]]], read: _Reader, has_variants: bool
 ) -> Iterator[tuple[tuple[str, tuple[int, str]], bytes | DataError]]:
     """Yield each picture of a block with its bytes, or with why there are none."""
     for wanted in block:
         key, (_, name) = wanted
         try:
+            if has_variants and _VARIANT.search(key):
+                raise DataError("its name ends as a variant's does; rename it, or make one variant")
             if not (key.isascii() and name.isascii() and len(key) <= _LONGEST_NAME >= len(name)):
                 _check_name(key)
                 _check_name(name)

@@ -361,6 +361,31 @@ def test_pictures_of_another_size_are_named(
     assert skipped[1] == "is 112x96 pixels (height x width) where the set has 112x112"
 
 
+def test_a_small_first_picture_is_named(
+    config: BuildConfig, draw_picture: Callable[..., NDArray[np.uint8]], encode_picture: Any
+) -> None:
+    first = Path(str(config.root)) / "a.png"
+    first.write_bytes(encode_picture(draw_picture(1, 4, 4), "PNG"))
+    with pytest.raises(DataError, match=r"a\.png, whose size .* is 4x4 .* set --image-size"):
+        build(config)
+    first.write_bytes(encode_picture(draw_picture(1, 60, 60), "PNG"))
+    with pytest.raises(DataError, match=r"18 of 19 .* size of its first picture, --image-size"):
+        build(config)
+    report = build(others(config, image_size="112x112", max_skipped=0.1))
+    assert (report.images, len(skipped_of(report.out))) == (18, 1)
+
+
+def test_a_name_like_a_variants_is_named(config: BuildConfig) -> None:
+    root = Path(str(config.root))
+    shutil.copy(root / "person1" / "1.jpg", root / "person1" / "1.jpg#1")
+    assert build(others(config)).images == 19
+    report = build(others(config, variants=2, max_skipped=0.1))
+    assert report.images == 36
+    assert skipped_of(report.out) == {
+        "person1/1.jpg#1": "its name ends as a variant's does; rename it, or make one variant"
+    }
+
+
 def test_a_cut_to_96_columns_takes_both_sizes(
     config: BuildConfig, draw_picture: Callable[..., NDArray[np.uint8]], encode_picture: Any
 ) -> None:

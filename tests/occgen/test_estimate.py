@@ -63,3 +63,23 @@ def test_what_cannot_be_built_is_told(config: BuildConfig, tmp_path: Path) -> No
     (empty / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match="none of 1 pictures"):
         estimate(dataclasses.replace(config, root=str(empty)))
+
+
+def test_an_output_that_a_build_refuses_is_refused(config: BuildConfig, tmp_path: Path) -> None:
+    small = dataclasses.replace(config, limit=3, variants=1)
+    build(small)
+    with pytest.raises(InputError, match=r"another configuration .*--overwrite"):
+        estimate(config)
+    assert not estimate(dataclasses.replace(config, overwrite=True)).is_complete
+    out = Path(str(small.out))
+    (out / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"another configuration .*--overwrite"):
+        estimate(config)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds notes\.txt, which no build made"):
+        estimate(small)
+    with pytest.raises(InputError, match=r"notes\.txt is no folder that can be written"):
+        estimate(dataclasses.replace(config, out=str(out / "notes.txt" / "set")))
+    inside = dataclasses.replace(config, format="folder", out=f"{config.root}/set")
+    with pytest.raises(InputError, match="lies inside the source"):
+        estimate(inside)
