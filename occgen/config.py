@@ -207,6 +207,7 @@ class BuildConfig:
         if self.address is not None and self.backend == "loky":
             raise InputError("address goes with backend 'ray' or 'dask'")
         self._check_coverage()
+        self._check_unused()
         if self.codec == "copy" and (
             self.clean_fraction < 1 or self.variants > 1 or self.image_size != "source"
         ):
@@ -225,6 +226,16 @@ class BuildConfig:
                 raise InputError(f"{name} goes with placement 'random'")
             if self.occluders_per_face != 1:
                 raise InputError(f"{name} is of one occluder; leave occluders_per_face at 1")
+
+    def _check_unused(self) -> None:
+        """Refuse settings that would change nothing: what was meant is another."""
+        if self.region_jitter and self.placement not in ("regions", "mixed"):
+            raise InputError("region_jitter goes with placement 'regions' or 'mixed'")
+        if self.codec != "jpeg" and self.quality != _QUALITY:
+            raise InputError("quality goes with codec jpeg")
+        for name in ("probes", "gallery"):
+            if getattr(self, name) is not None and self.dataset != "mf1":
+                raise InputError(f"{name} goes with dataset mf1")
 
     def _take_published(self) -> None:
         """Set what the published generator knows no other of: opaque JPEGs of quality 75."""

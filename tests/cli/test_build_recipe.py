@@ -51,7 +51,8 @@ def test_a_dry_run_writes_nothing(base: tuple[object, ...], face_tree: Path) -> 
     assert lines[1].startswith("about 0.1 MB, ")
     assert lines[1].endswith(" s with --jobs 1")
     assert lines[2].startswith("would be left out: person1/bad.jpg: empty file")
-    assert lines[3].endswith("nothing was written")
+    assert lines[3].startswith("1 of 19 is more than --max-skipped 0.01 allows")
+    assert lines[4].endswith("nothing was written")
     assert os.listdir() == []
     record = json.loads(run(*base, "--dry-run", "--json").stdout)
     assert (record["images"], record["identities"], record["shards"]) == (19, 6, 1)
@@ -59,7 +60,11 @@ def test_a_dry_run_writes_nothing(base: tuple[object, ...], face_tree: Path) -> 
     assert record["seconds"] > 0
     assert os.listdir() == []
     assert run(*base, "--max-skipped", "0.1").exit_code == 0
-    assert "holds a finished set already" in run(*base, "--dry-run").stdout
+    allowed = run(*base, "--max-skipped", "0.1", "--dry-run")
+    assert "holds a finished set already" in allowed.stdout
+    refused = run(*base, "--dry-run")
+    assert refused.exit_code == 1
+    assert "complete but for 1 of 19 pictures" in refused.stderr
 
 
 def test_a_set_is_remade_from_its_recipe_bit_for_bit(
