@@ -101,7 +101,7 @@ def occlude(
     image: NDArray[np.uint8],
     occluder: Occluder,
     scale: float = 1.0,
-    rng: RandomSource | None = None,
+    rng: RandomSource | int | None = None,
     *,
     blend: str = "alpha",
 ) -> OccludedFace:
@@ -114,8 +114,8 @@ def occlude(
     occluder : Occluder
     scale : float, optional
         Above 0; times the occluder's natural size.
-    rng : numpy.random.Generator or Stream, optional
-        Gives the centre, two numbers; by default a fresh unseeded generator.
+    rng : numpy.random.Generator, Stream or int, optional
+        Gives the centre, two numbers; an int seeds a generator, by default it is unseeded.
     blend : {'alpha', 'opaque', 'natural'}, optional
 
     Returns
@@ -139,7 +139,9 @@ def occlude(
     height, width = check_image(image).shape[:2]
     if not 0 < scale < np.inf:
         raise InputError(f"scale must be > 0, got {scale}")
-    source: RandomSource = np.random.default_rng() if rng is None else rng
+    source: RandomSource = (
+        np.random.default_rng(rng) if rng is None or isinstance(rng, int) else rng
+    )
     size = resized_size(occluder.natural_size, scale, height, width)
     box = centred_box(choose(source, width), choose(source, height), *size)
     return occlude_with(image, (Placement(occluder, box, scale),), blend)
