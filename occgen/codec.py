@@ -44,9 +44,9 @@ _TURNS = {  # EXIF orientation: what brings the picture upright
     8: Image.Transpose.ROTATE_90,
 }
 
-_HEAD = 2048  # bytes; EXIF stands in one of the first segments of a JPEG
 _USUAL_HEAD = 611  # bytes to the mark of the scan, with the standard tables before it
 _EXIF = b"Exif\0\0"
+_XMP_TURN = b"tiff:Orientation"  # XMP may say what EXIF says elsewhere
 _SCAN = b"\xff\xda"
 
 _LUMA_SUM = 3688  # of the standard table of quantisation for luminance, at quality 50
@@ -253,7 +253,7 @@ def _is_plain_jpeg(data: bytes) -> bool:
         _check_size(*size)
         _check_scans(data, *size)
         return True
-    if _EXIF in data[:_HEAD]:
+    if _EXIF in data or _XMP_TURN in data:  # behind a profile or comment of any length
         return False
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)

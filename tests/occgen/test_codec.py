@@ -190,12 +190,10 @@ def test_an_exif_rotation_is_applied(orientation: int, picture: UInt8) -> None:
     assert read_size(data) == (40, 30)
 
 
-@pytest.mark.parametrize("behind_frame", [False, True])
-def test_an_exif_rotation_counts_wherever_it_stands_before_the_scan(
-    behind_frame: bool, picture: UInt8
-) -> None:
+def jpeg_parts(picture: UInt8, orientation: int) -> tuple[bytes, bytes]:
+    """Return a JFIF file without tags, and the segment that says how to turn it."""
     exif = Image.Exif()
-    exif[0x0112] = 3
+    exif[0x0112] = orientation
     data = saved(Image.fromarray(picture), "JPEG", quality=95, exif=exif)
     start = data.index(b"\xff\xe1")
     segment = data[start : start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")]
@@ -203,9 +201,42 @@ def test_an_exif_rotation_counts_wherever_it_stands_before_the_scan(
     if not plain[6:11].startswith(b"JFIF"):
         jfif = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
         plain = plain[:2] + jfif + plain[2:]
+    return plain, segment
+
+
+def jpeg_segment(kind: int, body: bytes) -> bytes:
+    return bytes([0xFF, kind]) + struct.pack(">H", len(body) + 2) + body
+
+
+@pytest.mark.parametrize("behind_frame", [False, True])
+def test_an_exif_rotation_counts_wherever_it_stands_before_the_scan(
+    behind_frame: bool, picture: UInt8
+) -> None:
+    plain, segment = jpeg_parts(picture, 3)
     at = plain.index(b"\xff\xda") if behind_frame else 20  # behind the JFIF segment
     turned = decode_image(plain[:at] + segment + plain[at:])
     np.testing.assert_array_equal(turned, decode_image(plain)[::-1, ::-1])
+
+
+@pytest.mark.parametrize("length", [1_000, 2_100, 3_000, 65_000])
+@pytest.mark.parametrize(("kind", "start"), [(0xE2, b"ICC_PROFILE\0\1\1"), (0xFE, b"")])
+def test_an_exif_rotation_counts_behind_a_profile_or_comment_of_any_length(
+    kind: int, start: bytes, length: int, picture: UInt8
+) -> None:
+    plain, segment = jpeg_parts(picture, 6)
+    data = plain[:20] + jpeg_segment(kind, start + b"x" * length) + segment + plain[20:]
+    np.testing.assert_array_equal(decode_image(data), np.rot90(decode_image(plain), -1))
+    assert read_size(data) == (30, 40)
+
+
+def test_a_rotation_in_xmp_counts_in_the_pixels_where_it_counts_in_the_size(
+    picture: UInt8,
+) -> None:
+    """Not every Pillow looks for it."""
+    plain, _ = jpeg_parts(picture, 1)
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta tiff:Orientation="6"></x:xmpmeta>'
+    data = plain[:20] + jpeg_segment(0xE1, xmp) + plain[20:]
+    assert decode_image(data).shape[:2] == read_size(data)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])
