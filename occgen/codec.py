@@ -15,7 +15,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from occluders.picture_file import PICTURE_FORMATS
+from occluders.picture_file import open_picture
 
 from .errors import DataError, InputError
 
@@ -217,9 +217,7 @@ def _opened(data: bytes) -> Image.Image:
     if not data:
         raise DataError("empty file (0 bytes)")
     try:
-        with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
-            warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+        picture = open_picture(data)
     except Image.DecompressionBombError as error:
         raise DataError(f"too large: more than {MAX_PIXELS:,} pixels") from error
     except Exception as error:  # a reader given damaged data may raise anything

@@ -17,7 +17,7 @@ from .picture_file import load_rgba, picture_sha256
 
 __all__ = ["from_directory", "from_spec", "is_library", "open_library"]
 
-_PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+_PICTURES = (".png", ".webp", ".jpg", ".jpeg", ".avif", ".tga")
 _MASKS = "masks"
 _MOST_CATEGORIES = 254  # a set stores the category in a byte, and 0 is a clean face
 _RESERVED = "clean"
@@ -50,9 +50,9 @@ def from_directory(path: str | Path) -> OccluderLibrary:
     Parameters
     ----------
     path : str or Path
-        ``<category>/<name>.png`` or ``.webp`` with transparency. The matte may be a file of its
-        own: ``<category>/<name>_mask.png`` or ``<category>/masks/<name>.png``. Pictures with
-        neither are pasted as rectangles.
+        ``<category>/<name>.png``, ``.webp``, ``.avif`` or ``.tga`` with transparency, or ``.jpg``.
+        The matte may be a file of its own: ``<category>/<name>_mask.png`` or
+        ``<category>/masks/<name>.png``. Pictures with neither are pasted as rectangles.
 
     Returns
     -------

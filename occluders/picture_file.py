@@ -7,20 +7,44 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import OccluderDataError
 
-__all__ = ["PICTURE_FORMATS", "load_rgba", "picture_sha256"]
+__all__ = ["load_rgba", "open_picture", "picture_sha256"]
 
-PICTURE_FORMATS = (
-    *("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "MPO", "TGA", "AVIF"),
+_FORMATS = (  # an MPO is read as the JPEG it begins with; a TGA has no mark, so it comes last
+    *("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "TGA"),
 )
-"""What Pillow is let read: pictures alone. It hands PostScript to a program that runs it."""
-
 _MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
 
 UInt8 = NDArray[np.uint8]
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Return a picture of which the header alone is read.
+
+    Parameters
+    ----------
+    data : bytes
+        A JPEG, PNG, WebP, BMP, TIFF, GIF, PNM, JPEG 2000, AVIF or TGA file.
+
+    Raises
+    ------
+    UnidentifiedImageError
+        When it is none of these, or of a format the installed Pillow lacks, as some lack AVIF.
+    Exception
+        Of any kind, when the data are damaged.
+
+    Notes
+    -----
+    Pillow is let read pictures alone: it hands PostScript to a program that runs it.
+    """
+    Image.init()
+    formats = tuple(name for name in _FORMATS if name in Image.OPEN)
+    with warnings.catch_warnings():  # the callers have limits of their own; odd metadata is no harm
+        warnings.simplefilter("ignore")
+        return Image.open(io.BytesIO(data), formats=formats)
 
 
 def picture_sha256(root: Any, file: str, mask: str = "") -> str:
@@ -87,11 +111,13 @@ def _decoded(path: Any, data: bytes) -> UInt8:
     try:
         with warnings.catch_warnings():  # our own limit follows; odd metadata is no reason
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as picture:
+            with open_picture(data) as picture:
                 if picture.width * picture.height <= _MAX_PIXELS:
                     return np.array(ImageOps.exif_transpose(picture).convert("RGBA"))
     except Image.DecompressionBombError:
         pass
+    except UnidentifiedImageError as error:
+        raise OccluderDataError(f"{path} is damaged or no picture this machine can read") from error
     except Exception as error:  # a reader given damaged data may raise anything
         raise OccluderDataError(f"{path} is damaged or no picture ({error})") from error
     raise OccluderDataError(f"{path} is too large: more than {_MAX_PIXELS:,} pixels")

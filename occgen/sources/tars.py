@@ -16,7 +16,10 @@ from .base import FaceRef
 
 __all__ = ["TarSource"]
 
-_PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "tif", "tiff", "gif", "jp2")
+_PICTURES = (
+    *("jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "tif", "tiff", "gif", "jp2"),
+    *("avif", "tga"),
+)
 _LABELS = ("cls", "json", "txt", "label", "id")
 _NAMES = ("identity_name", "identity", "label", "class", "person", "id")  # of a record
 _MAX_LABEL = 1 << 20

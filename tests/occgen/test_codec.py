@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from occgen.codec import MAX_PIXELS, _jfif_size, bgr_to_rgb, decode_image, encoder, read_size
 from occgen.errors import DataError, InputError
@@ -73,7 +73,7 @@ def test_the_size_a_header_names_is_the_codecs_wherever_the_header_ends(
     assert _jfif_size(grey) is None
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
 def test_lossless_files_give_their_pixels(
     file_format: str, picture: UInt8, encode_picture: Encode
 ) -> None:
@@ -86,6 +86,46 @@ def test_webp_and_gif_are_read(picture: UInt8, encode_picture: Encode) -> None:
     assert (decode_image(encode_picture(picture, "WEBP", lossless=True)) == picture).all()
     gif = saved(Image.fromarray(picture).quantize(64), "GIF")
     assert np.abs(decode_image(gif).astype(int) - picture).mean() < 12
+
+
+@pytest.mark.skipif(
+    "avif" not in features.get_supported_modules(), reason="this Pillow has no AVIF"
+)
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_avif_is_read_and_turned(orientation: int, picture: UInt8) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(np.rot90(picture, {1: 0, 3: 2, 6: 1}[orientation]))
+    data = saved(Image.fromarray(stored), "AVIF", quality=95, subsampling="4:4:4", exif=exif)
+    assert np.abs(decode_image(data).astype(int) - picture).mean() < 3
+    assert read_size(data) == (40, 30)
+
+
+def test_a_format_this_pillow_lacks_is_passed_over(
+    picture: UInt8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow raises KeyError for a format it does not know, whatever comes after it."""
+    tga = saved(Image.fromarray(picture), "TGA")
+    monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
+    assert (decode_image(tga) == picture).all()
+    with pytest.raises(DataError, match="not a picture this machine can read"):
+        decode_image(b"\0\0\0\x20ftypavif\0\0\0\0" + bytes(200))
+
+
+def test_the_first_picture_of_an_mpo_is_read(picture: UInt8) -> None:
+    frames = [Image.fromarray(picture), Image.fromarray(255 - picture)]
+    for exif in (b"", Image.Exif().tobytes()):  # without it libjpeg-turbo reads the file alone
+        data = saved(frames[0], "MPO", save_all=True, append_images=frames[1:], exif=exif)
+        assert Image.open(io.BytesIO(data)).format == "MPO"
+        assert np.abs(decode_image(data).astype(int) - picture).mean() < 12
+        assert read_size(data) == (40, 30)
+
+
+def test_a_tga_header_of_no_kind_is_named(picture: UInt8) -> None:
+    data = bytearray(saved(Image.fromarray(picture), "TGA"))
+    data[16] = 8  # bits a pixel of a picture in colour
+    with pytest.raises(DataError, match="damaged or truncated TGA"):
+        decode_image(bytes(data))
 
 
 def test_of_several_frames_the_first_is_taken(picture: UInt8) -> None:

@@ -113,6 +113,11 @@ def test_damaged_and_hostile_tars_are_named(tmp_path: Path, data: bytes, reason:
     assert reason in str(found.value)
 
 
+def test_a_sample_of_a_tar_may_be_a_tga_or_an_avif(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(_tar(("a.tga", b"x"), ("b.avif", b"y"), ("b.cls", b"3")))
+    assert _walk(TarSource(tmp_path)) == [b"x", b"y"]
+
+
 def _walk(source: Any) -> list[bytes]:
     source.check()
     return [source.read(ref.key) for ref in source.refs()]

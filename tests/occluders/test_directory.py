@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from occgen import BuildConfig, build, open_shards
 from occgen.verify import verify
@@ -150,6 +150,27 @@ def test_a_picture_taken_sideways_is_upright(root: Path) -> None:
     (root / "phone" / "side.jpg").write_bytes(saved(lying, "JPEG", exif=turned))
     member = next(m for m in from_directory(root) if m.name == "phone/side")
     assert member.rgba.shape == (80, 40, 4)
+
+
+def test_tga_and_avif_are_read_or_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "cup" / "t.tga").write_bytes(saved(disc(60), "TGA"))
+    (root / "cup" / "m.jpg").write_bytes(saved(disc(60)[:, :, :3], "JPEG"))
+    (root / "cup" / "m_mask.tga").write_bytes(saved(disc(60)[:, :, 3], "TGA"))
+    avif = b"\0\0\0\x20ftypavif\0\0\0\0"
+    if "avif" in features.get_supported_modules():
+        avif = saved(disc(70), "AVIF")
+    (root / "cup" / "v.AVIF").write_bytes(avif)
+    library = from_directory(root)
+    members = {member.name: member for member in library.members("cup")}
+    assert ("cup/v" in members) == ("avif" in features.get_supported_modules())
+    assert np.array_equal(members["cup/t"].rgba, disc(60))
+    assert np.array_equal(members["cup/m"].rgba[:, :, 3], disc(60)[:, :, 3])
+    monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
+    library = from_directory(root)
+    assert {"cup/t", "cup/m"} < set(library.names)
+    [(name, reason)] = library.skipped
+    assert name == "cup/v.AVIF"
+    assert reason.endswith("v.AVIF is damaged or no picture this machine can read")
 
 
 @pytest.mark.parametrize("kind", ["P", "LA", "L", "1"])
