@@ -117,8 +117,13 @@ def decode_image(data: bytes) -> UInt8:
     Raises
     ------
     DataError
-        When the data are empty, truncated, no picture, or larger than `MAX_PIXELS`; the message
-        is the reason alone, without a file name.
+        When the data are empty, truncated, no picture, larger than `MAX_PIXELS`, or of levels that
+        tell no range; the message is the reason alone, without a file name.
+
+    Notes
+    -----
+    The range of floats and of whole numbers of 32 bits is told by the levels themselves: floats up
+    to 1 are shares of white, levels up to 255 stay, levels up to 65,535 are cut to 8 bits.
     """
     if _is_plain_jpeg(data):
         try:
@@ -132,7 +137,9 @@ def decode_image(data: bytes) -> UInt8:
                 warnings.simplefilter("ignore")
                 picture.load()
                 turn = _TURNS.get(_orientation(picture))
-                return _to_rgb(picture if turn is None else picture.transpose(turn))
+                return _to_rgb(picture if turn is None else picture.transpose(turn), kind)
+        except DataError:
+            raise
         except Exception as error:  # a decoder given damaged data may raise anything
             raise DataError(f"damaged or truncated {kind} ({_first_line(error)})") from error
 
@@ -316,17 +323,31 @@ def _check_scans(data: bytes, height: int, width: int) -> None:
         raise DataError(f"{scans} scans of {width}x{height} pixels: no JPEG needs so many")
 
 
-def _to_rgb(picture: Image.Image) -> UInt8:
+def _to_rgb(picture: Image.Image, kind: str) -> UInt8:
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        wide = np.asarray(picture).astype(np.float64)
-        scale = 1.0 if wide.max(initial=0) <= 255 and picture.mode == "F" else 1 / 257
-        grey = np.clip(np.rint(wide * scale), 0, 255).astype(np.uint8)
+        levels = np.asarray(picture)
+        has_any_range = picture.mode == "F" or (picture.mode == "I" and kind == "TIFF")
+        scale = _level_scale(levels) if has_any_range else 1 / 257
+        grey = np.clip(np.rint(levels.astype(np.float64) * scale), 0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.new("RGBA", layer.size, (0, 0, 0, 255))
         picture.alpha_composite(layer)
     return np.array(picture.convert("RGB"))
+
+
+def _level_scale(levels: NDArray[Any]) -> float:
+    """Return what brings the levels of a file that does not say their range to 0..255."""
+    least, most = levels.min().item(), levels.max().item()
+    if not (least >= 0 and most <= 65535):  # also where one is NaN
+        raise DataError(
+            f"levels from {least:,.6g} to {most:,.6g}: "
+            "0 to 1 (floats), to 255 or to 65,535 can be read"
+        )
+    if most > 255:
+        return 1 / 257
+    return 255.0 if most <= 1 and levels.dtype.kind == "f" else 1.0
 
 
 def _first_line(error: Exception) -> str:

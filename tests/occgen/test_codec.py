@@ -202,6 +202,41 @@ def test_float_tiff_is_read() -> None:
     assert np.abs(decoded[:, :, 0] - grey).max() <= 0.5
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+@pytest.mark.parametrize("most", [1, 255, 65535])
+def test_levels_of_any_range_become_eight_bits(kind: type, most: int) -> None:
+    grey = np.arange(256).reshape(16, 16)
+    levels = (grey * (most / 255)).astype(kind)
+    decoded = decode_image(saved(Image.fromarray(levels), "TIFF"))
+    if kind is np.int32 and most == 1:  # whole levels are levels, as in a mask of zeros and ones
+        grey = levels
+    assert (decoded == grey[:, :, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("level", "reason"),
+    [
+        (-3, r"levels from -3 to 5: 0 to 1 \(floats\), to 255 or to 65,535 can be read"),
+        (65536, "levels from 5 to 65,536: 0 to 1"),
+        (np.nan, "levels from nan to nan: 0 to 1"),
+        (np.inf, "levels from 5 to inf: 0 to 1"),
+    ],
+)
+def test_levels_of_no_range_are_named(level: float, reason: str) -> None:
+    for kind in (np.float32, np.int32) if np.isfinite(level) else (np.float32,):
+        levels = np.array([[5, level, 5]]).astype(kind)
+        with pytest.raises(DataError, match=f"^{reason}"):
+            decode_image(saved(Image.fromarray(levels), "TIFF"))
+
+
+def test_a_dark_picture_of_sixteen_bits_stays_dark() -> None:
+    """PNG and PGM say that they have 16 bits, whatever the levels."""
+    levels = np.array([[0, 255]], np.uint16)
+    pgm = b"P5 2 1 65535\n" + levels.astype(">u2").tobytes()
+    for data in (saved(Image.fromarray(levels), "PNG"), pgm):
+        assert decode_image(data).tolist() == [[[0] * 3, [1] * 3]]
+
+
 def test_cmyk_is_converted(picture: UInt8) -> None:
     data = saved(Image.fromarray(picture).convert("CMYK"), "JPEG", quality=95)
     decoded = decode_image(data)
