@@ -21,6 +21,7 @@ from .errors import DataError, InputError
 
 __all__ = [
     "MAX_PIXELS",
+    "MAX_SIDE",
     "bgr_to_rgb",
     "decode_image",
     "encoder",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 MAX_PIXELS = 50_000_000  # refused by the header, before a byte is decoded
+MAX_SIDE = 32_767  # pixels; boxes are int16
 _LEAST_SCAN = 8  # bytes of a scan's marker and header, whatever it holds
 _MOST_PASSES = 20 * MAX_PIXELS  # pixels times scans of a JPEG: each scan goes over all of them
 
@@ -91,7 +93,7 @@ def read_size(data: bytes) -> tuple[int, int]:
     Raises
     ------
     DataError
-        When the data are empty, no picture, or larger than `MAX_PIXELS`.
+        When the data are empty, no picture, or larger than `MAX_PIXELS` or `MAX_SIDE`.
     """
     with _opened(data) as picture:
         width, height = picture.size
@@ -117,8 +119,8 @@ def decode_image(data: bytes) -> UInt8:
     Raises
     ------
     DataError
-        When the data are empty, truncated, no picture, larger than `MAX_PIXELS`, or of levels that
-        tell no range; the message is the reason alone, without a file name.
+        When the data are empty, truncated, no picture, larger than `MAX_PIXELS` or `MAX_SIDE`, or
+        of levels that tell no range; the message is the reason alone, without a file name.
 
     Notes
     -----
@@ -301,17 +303,20 @@ def _frame_size(data: bytes) -> tuple[int, int] | None:
 def _usual_area(head: bytes) -> int | None:
     """Return the pixels of a JFIF file as its first bytes tell them, or None.
 
-    Files of one writer most often begin alike, down to their scan.
+    None as well where a side is too long. Files of one writer most often begin alike, down to
+    their scan.
     """
     if head[:3] != b"\xff\xd8\xff":
         return None
     size = _jfif_size(head)
-    return None if size is None else size[0] * size[1]
+    return None if size is None or max(size) > MAX_SIDE else size[0] * size[1]
 
 
 def _check_size(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         raise DataError(f"too large: {width}x{height} is more than {MAX_PIXELS:,} pixels")
+    if max(height, width) > MAX_SIDE:
+        raise DataError(f"too large: {width}x{height} has a side of more than {MAX_SIDE:,} pixels")
 
 
 def _check_scans(data: bytes, height: int, width: int) -> None:

@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
-from occgen.codec import MAX_PIXELS, _jfif_size, bgr_to_rgb, decode_image, encoder, read_size
+from occgen.codec import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    _jfif_size,
+    bgr_to_rgb,
+    decode_image,
+    encoder,
+    read_size,
+)
 from occgen.errors import DataError, InputError
 
 UInt8 = NDArray[np.uint8]
@@ -401,6 +409,29 @@ def test_a_huge_jpeg_is_refused_by_its_header(picture: UInt8, encode_picture: En
     for read in (decode_image, read_size):
         with pytest.raises(DataError, match="too large"):
             read(data)
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+@pytest.mark.parametrize("size", [(MAX_SIDE + 1, 2), (2, MAX_SIDE + 1)])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_a_side_too_long_for_a_box_is_refused_by_its_header(
+    file_format: str, size: tuple[int, int], tagged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(Image.new("RGB", size), file_format, **({"exif": exif} if tagged else {}))
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    reason = f"too large: {size[0]}x{size[1]} has a side of more than 32,767 pixels"
+    for read in (decode_image, read_size):
+        with pytest.raises(DataError, match=reason):
+            read(data)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_the_longest_side_is_read(file_format: str) -> None:
+    data = saved(Image.new("RGB", (2, MAX_SIDE)), file_format)
+    assert decode_image(data).shape == (MAX_SIDE, 2, 3)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM"])

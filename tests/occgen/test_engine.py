@@ -409,6 +409,25 @@ def skipped_of(out: Path) -> dict[str, str]:
         return {row["key"]: row["reason"] for row in csv.DictReader(file)}
 
 
+def test_a_picture_with_a_side_too_long_is_left_out_and_sets_no_size(
+    config: BuildConfig, encode_picture: Any
+) -> None:
+    long = {
+        "person0/!a.png": encode_picture(np.zeros((40_000, 40, 3), np.uint8), "PNG"),
+        "person0/!b.jpg": encode_picture(np.zeros((10, 65_000, 3), np.uint8)),
+        "person0/!c.png": encode_picture(np.zeros((70_000, 10, 3), np.uint8), "PNG"),
+    }
+    for key, data in long.items():
+        Path(str(config.root), key).write_bytes(data)
+    report = build(dataclasses.replace(config, max_skipped=0.5))
+    assert (report.images, report.skipped, report.manifest["height"]) == (18, 3, 112)
+    skipped = skipped_of(config.out_path)
+    assert set(skipped) == set(long)
+    assert skipped["person0/!a.png"] == (
+        "too large: 40x40000 has a side of more than 32,767 pixels"
+    )
+
+
 def test_a_source_of_nothing_is_told(config: BuildConfig, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty holds no pictures"):
