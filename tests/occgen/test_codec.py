@@ -26,6 +26,10 @@ UInt8 = NDArray[np.uint8]
 Draw = Callable[..., UInt8]
 Encode = Callable[..., bytes]
 
+needs_avif = pytest.mark.skipif(
+    "avif" not in features.get_supported_modules(), reason="this Pillow reads no AVIF"
+)
+
 
 @pytest.fixture
 def picture(draw_picture: Draw) -> UInt8:
@@ -96,9 +100,7 @@ def test_webp_and_gif_are_read(picture: UInt8, encode_picture: Encode) -> None:
     assert np.abs(decode_image(gif).astype(int) - picture).mean() < 12
 
 
-@pytest.mark.skipif(
-    "avif" not in features.get_supported_modules(), reason="this Pillow has no AVIF"
-)
+@needs_avif
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_avif_is_read_and_turned(orientation: int, picture: UInt8) -> None:
     exif = Image.Exif()
@@ -434,7 +436,13 @@ def test_the_longest_side_is_read(file_format: str) -> None:
     assert decode_image(data).shape == (MAX_SIDE, 2, 3)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM"])
+@pytest.mark.parametrize(
+    "file_format",
+    [
+        *("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "TGA"),
+        pytest.param("AVIF", marks=needs_avif),
+    ],
+)
 @pytest.mark.parametrize("tagged", [False, True])
 def test_flipped_bytes_give_a_picture_or_a_reason(
     file_format: str, tagged: bool, picture: UInt8
