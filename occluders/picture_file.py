@@ -113,7 +113,10 @@ def _decoded(path: Any, data: bytes) -> UInt8:
             warnings.simplefilter("ignore")
             with open_picture(data) as picture:
                 if picture.width * picture.height <= _MAX_PIXELS:
-                    return np.array(ImageOps.exif_transpose(picture).convert("RGBA"))
+                    upright = ImageOps.exif_transpose(picture)
+                    if upright.mode.startswith("I;16"):  # Pillow would make all above 255 white
+                        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+                    return np.array(upright.convert("RGBA"))
     except Image.DecompressionBombError:
         pass
     except UnidentifiedImageError as error:

@@ -243,6 +243,16 @@ def test_a_matte_may_be_a_file_of_its_own(root: Path) -> None:
         _ = next(member for member in unread if member.name == "cup/a").rgba
 
 
+def test_sixteen_bits_are_cut_to_eight(root: Path) -> None:
+    matte = np.arange(60 * 50, dtype=np.uint16).reshape(60, 50) * 21
+    (root / "cup" / "deep.png").write_bytes(saved(np.full((60, 50, 3), 90, np.uint8), "PNG"))
+    (root / "cup" / "deep_mask.png").write_bytes(saved(matte, "PNG"))
+    (root / "cup" / "grey.png").write_bytes(saved(matte, "PNG"))
+    members = {member.name: member.rgba for member in from_directory(root).members("cup")}
+    assert np.abs(members["cup/deep"][:, :, 3].astype(int) - (matte >> 8)).max() <= 1
+    assert np.array_equal(members["cup/grey"][:, :, 1], matte >> 8)
+
+
 def test_a_table_tells_sizes_anchors_masks_and_categories(root: Path) -> None:
     (root / "cup" / "matte.png").write_bytes(saved(disc(0)[:, :, 3], "PNG"))
     (root / "occluders.csv").write_text(
