@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from occgen.atomic import replacing_bytes, temporary_beside
+from occgen.atomic import discard, replacing_bytes, temporary_beside
 from occgen.errors import DataError, InputError
 from occgen.sources import Source, open_source
 
@@ -293,7 +293,7 @@ def _replacing(out: Path, bin_name: str) -> Iterator[EmbeddingSink]:
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror or error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
 
 
 def _check_finite(rows: Float32, keys: list[str], model: str) -> None:

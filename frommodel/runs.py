@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from occgen.atomic import sync_folder, temporary_beside
+from occgen.atomic import discard, sync_folder, temporary_beside
 from occgen.errors import CheckpointError, DataError, InputError
 
 from .torch_file import load_torch_file
@@ -64,7 +64,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
             f"{path}: cannot be written ({reason}); what stood there before is kept"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

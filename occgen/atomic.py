@@ -15,6 +15,7 @@ from .storage import is_remote, leased_output, put_object
 __all__ = [
     "SCRATCH_PREFIX",
     "cannot_be_written",
+    "discard",
     "install_bytes",
     "locked_output",
     "make_folder",
@@ -61,8 +62,7 @@ def install_bytes(path: Path, data: bytes, scratch: Path) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        discard(temporary)
         raise cannot_be_written(path, error) from error
 
 
@@ -148,7 +148,7 @@ def locked_output(folder: Path) -> Iterator[Path]:
             yield _fresh_scratch(folder)
         finally:
             _remove_scratch(folder)
-            path.unlink(missing_ok=True)
+            discard(path)
     finally:
         os.close(handle)
         if made:
@@ -202,12 +202,23 @@ def tidy_output(folder: Path) -> None:
 
 def temporary_beside(path: Path) -> Path:
     """Return a name beside a file for this process to write to; what dead ones left there goes."""
-    for found in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        number = found.name.rsplit(".", 2)[1]  # of a process
-        if number.isdigit() and Path("/proc/1").exists() and not Path(f"/proc/{number}").exists():
-            with contextlib.suppress(OSError):
-                found.unlink()
+    with contextlib.suppress(OSError):  # a folder that cannot be listed fails where it is written
+        for found in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            number = found.name.rsplit(".", 2)[1]  # of a process
+            lives = not Path("/proc/1").exists() or Path(f"/proc/{number}").exists()
+            if number.isdigit() and not lives:
+                discard(found)
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is of no more use, where it is there and can be removed.
+
+    On a read-only file system, below a file, or under too long a name even that fails: the error
+    of the write it is left from is the one to tell.
+    """
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def replacing_bytes(path: Path, data: bytes) -> None:
@@ -223,6 +234,8 @@ def replacing_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror})") from error
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); mend that or name another place"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .atomic import install_bytes, locked_output, temporary_beside
+from .atomic import discard, install_bytes, locked_output, temporary_beside
 from .card import with_card
 from .codec import decode_image
 from .columns import Columns
@@ -271,4 +271,4 @@ def _replacing(path: Path) -> Iterator[Any]:
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)

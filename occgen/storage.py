@@ -191,7 +191,8 @@ def local_copy(path: Path, sha256: str) -> Path:
             f"{cache} cannot be written ({error.strerror}); OCCGEN_CACHE names another folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return kept
 
 

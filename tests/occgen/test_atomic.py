@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and one process at a time writes into a folder."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -184,6 +185,29 @@ def test_replacing_a_file_keeps_the_old_one_when_it_fails(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="cannot be written"):
         replacing_bytes(tmp_path, b"a folder")
     assert os.listdir(tmp_path) == ["sheet.png"]
+
+
+def test_a_place_that_takes_no_file_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal of what was never written fails as the write did, and says nothing of its own."""
+    (tmp_path / "file").write_bytes(b"mine")
+    long = "x" * 300
+    for path, reason in (
+        (tmp_path / "file" / "sheet.png", "Not a directory"),
+        (tmp_path / f"{long}.png", "File name too long"),
+        (tmp_path / long / "sheet.png", "File name too long"),
+    ):
+        with pytest.raises(InputError, match=rf"\.png cannot be written \({reason}\)"):
+            replacing_bytes(path, b"data")
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\); mend that"):
+        replacing_bytes(tmp_path / "sheet.png", b"data")
 
 
 def test_what_dead_processes_left_beside_a_file_goes(tmp_path: Path) -> None:
