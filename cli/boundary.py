@@ -1,6 +1,8 @@
 """Where errors become one line and an exit code; every program's commands are made here."""
 
+import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -19,6 +21,21 @@ _HEADLESS = (
     "opencv-python cannot load a system library ({0}); on a machine without a display use "
     "its headless build: pip uninstall -y opencv-python && pip install opencv-python-headless"
 )
+
+_MEND = {  # what the system refuses wherever the file is from, and what helps
+    errno.EACCES: "mend its permissions or name another place",
+    errno.EPERM: "mend its permissions or name another place",
+    errno.EROFS: "name a place that can be written",
+    errno.ENOTDIR: "a part of that path is a file; name another place",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: "mend the links or name another place",
+    errno.ENOSPC: "make room and run the same command again",
+    errno.EDQUOT: "make room and run the same command again",
+    errno.EMFILE: "allow more open files (ulimit -n) and run the same command again",
+    errno.ENFILE: "close what holds files open and run the same command again",
+    errno.EIO: "look at the disk, or at what it is mounted from",
+    errno.ESTALE: "mount it again and run the same command again",
+}
 
 
 class _Boundary(click.Command):
@@ -110,8 +127,21 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"{error.name} is not installed; pip install 'occgen[model]' brings it", 1
     if isinstance(error, ImportError) and ".so" in str(error):
         return _HEADLESS.format(str(error).split(":")[0]), 1
+    if isinstance(error, OSError) and (told := _refused(error)):
+        return told, 1
     text = one_line(str(error)) or "no message"
     return f"{type(error).__name__}: {text} (a bug of occgen's: --debug shows where)", 1
+
+
+def _refused(error: OSError) -> str:
+    """Return what the system refused, for which file and what to do; '' where it may be a bug."""
+    advice = _MEND.get(error.errno or 0)
+    if error.strerror and isinstance(error.filename, (str, bytes, os.PathLike)):
+        named = one_line(os.fsdecode(error.filename)) or "''"
+        return f"{named}: {error.strerror} ({advice or '--debug shows where'})"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+        return f"{error.strerror} ({advice})"  # a write names no file
+    return ""
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,8 @@
 """Every failure is one line on stderr and an exit code; the traceback comes with --debug."""
 
+import errno
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,6 +55,36 @@ def failing(error: BaseException) -> Callable[[], None]:
             ModuleNotFoundError("No module named 'torch'", name="torch"),
             1,
             "torch is not installed; pip install 'occgen[model]' brings it",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "a/b.png"),
+            1,
+            "a/b.png: Read-only file system (name a place that can be written)",
+        ),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", b"a" * 300),
+            1,
+            f"{'a' * 300}: File name too long (give a shorter name)",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", Path("gone\nhere")),
+            1,
+            "gone here: No such file or directory (--debug shows where)",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "No space left on device (make room and run the same command again)",
+        ),
+        (
+            OSError("the library is cross"),
+            1,
+            "OSError: the library is cross (a bug of occgen's: --debug shows where)",
+        ),
+        (
+            OSError(errno.EBADF, "Bad file descriptor"),
+            1,
+            "OSError: [Errno 9] Bad file descriptor (a bug of occgen's: --debug shows where)",
         ),
         (
             ZeroDivisionError("division\nby zero"),
