@@ -34,6 +34,7 @@ __all__ = [
 _SHARD = re.compile(r"shard-\d{5,}\.h5")
 _PATTERN = re.compile(r"pattern-k\d+\.h5")
 _BLOCK = 1 << 22  # an object of a store is held in memory, which grows by this
+_LOCKINGS: tuple[Any, ...] = (False, "best-effort", True)  # tried in this order
 _MAX_ELEMENTS = 1 << 33  # of one dataset in a file that somebody else may have made
 
 
@@ -141,18 +142,34 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     ------
     ShardError
         When the file is missing, cannot be read, is not HDF5, or is damaged.
+
+    Notes
+    -----
+    No lock is taken, unless this process has the file open with one already: HDF5 opens a file
+    again only as it was opened first.
     """
     remote = is_remote(path)
     if not remote and not path.is_file():
         raise ShardError(f"{path} is missing")
     try:
-        with _in_memory(path) if remote else h5py.File(path, "r", locking=False) as file:
+        with _in_memory(path) if remote else _opened_as_before(path) as file:
             yield file
     except OccgenError:
         raise  # an InputError is a ValueError as well
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
         detail = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise ShardError(f"{path} is damaged or no shard of occgen ({detail})") from error
+
+
+def _opened_as_before(path: Path) -> h5py.File:
+    """Return a file opened without a lock, or as whoever has it open in this process opened it."""
+    for locking in _LOCKINGS[:-1]:
+        try:
+            return h5py.File(path, "r", locking=locking)
+        except OSError as error:
+            if "flag values don't match" not in str(error):
+                raise
+    return h5py.File(path, "r", locking=_LOCKINGS[-1])
 
 
 def _in_memory(path: Path) -> h5py.File:

@@ -232,6 +232,22 @@ def test_nothing_is_open_between_reads(made: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("locking", [None, True, False, "best-effort"])
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_a_shard_open_elsewhere_in_this_process_is_read(
+    made: Path, mode: str, locking: Any
+) -> None:
+    with h5py.File(made / "shard-00000.h5", mode, locking=locking) as file:
+        boxes = file["box"]
+        shards = open_shards(made)
+        assert shards[0].box == tuple(boxes[0].tolist())
+        assert shards.column("coverage").shape == (38,)
+        assert file.id.valid
+        assert boxes.shape == (6, 4)  # what stood open before stands open still
+    with h5py.File(made / "shard-00000.h5", "r+"):
+        assert open_shards(made)[0].key == shards[0].key
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_a_copy_opens_its_own_files(shards: Shards, protocol: int) -> None:
     _ = shards[0].image
