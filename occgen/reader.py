@@ -108,10 +108,10 @@ class Shards(Sequence["Sample"]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         count = self._starts[-1]
+        if not -count <= index < count:
+            raise IndexError(f"sample {index} of {count}")
         if index < 0:
             index += count
-        if not 0 <= index < count:
-            raise IndexError(f"sample {index} of {count}")
         number = bisect.bisect_right(self._starts, index) - 1
         return Sample(self, self.shard(number), index - self._starts[number])
 

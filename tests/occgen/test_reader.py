@@ -114,7 +114,7 @@ def test_it_is_a_sequence(shards: Shards) -> None:
     for cut in (slice(3, 9), slice(None, None, 5), slice(30, 99), slice(8, 2, -1), slice(5, 5)):
         assert [sample.key for sample in shards[cut]] == keys[cut]
     for index in (38, -39, 10**9):
-        with pytest.raises(IndexError, match=f"sample -?{abs(index) - 38 if index < 0 else index}"):
+        with pytest.raises(IndexError, match=f"^sample {index} of 38$"):
             shards[index]
     with pytest.raises(TypeError):
         shards["a"]  # type: ignore[call-overload]
