@@ -31,7 +31,7 @@ def as_boxes(boxes: ArrayLike) -> IntArray:
     Raises
     ------
     InputError
-        For another shape, fractions, NaN, or an end before its start.
+        For another shape, fractions, NaN, sides out of range, or an end before its start.
     """
     array = np.asarray(boxes)
     if array.ndim == 1 and array.size == 4:
@@ -45,6 +45,8 @@ def as_boxes(boxes: ArrayLike) -> IntArray:
             raise InputError(f"boxes must be whole pixels, got {array.dtype} with fractions or NaN")
         if np.abs(array).max() > 2**31:
             raise InputError("boxes must lie within +-2**31 pixels")
+    elif array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"boxes must lie below 2**63 pixels, got {array.max()}")
     result = array.astype(np.int64)
     reversed_rows = (result[:, 2] < result[:, 0]) | (result[:, 3] < result[:, 1])
     if reversed_rows.any():

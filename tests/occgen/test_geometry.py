@@ -59,6 +59,11 @@ def test_as_boxes_takes_lists_whole_floats_and_one_box() -> None:
     assert as_boxes(np.array([[0, 0, 300, 30000]], np.int16)).tolist() == [[0, 0, 300, 30000]]
 
 
+def test_boxes_of_unsigned_integers_keep_their_sides() -> None:
+    box = np.array([0, 1, 2**63 - 1, 2**62], np.uint64)
+    assert as_boxes(box).tolist() == [[0, 1, 2**63 - 1, 2**62]]
+
+
 def test_area_of_narrow_integers_does_not_wrap() -> None:
     assert box_area(as_boxes(np.array([[0, 0, 30000, 30000]], np.int16))).tolist() == [900_000_000]
 
@@ -79,6 +84,7 @@ def test_no_boxes_are_no_boxes(empty: object) -> None:
         ([[0, 0, np.inf, 2]], "pixels"),
         ([["a", "b", "c", "d"]], "whole pixels"),
         ([[0, 0, 1e12, 2]], r"within \+-2\*\*31"),
+        (np.array([0, 0, 2**63, 2], np.uint64), r"below 2\*\*63 pixels, got 9223372036854775808"),
         ([[0, 0, 1, 1], [5, 0, 4, 1]], r"box 1 ends before it starts: \(5, 0, 4, 1\)"),
         ([[0, 3, 4, 1]], "box 0 ends before it starts"),
     ],
