@@ -13,6 +13,8 @@ import click
 from occgen.errors import InputError, OccgenError
 from occluders.errors import OccluderError, OccluderInputError
 
+from .error_stream import ErrorStream, fill_descriptors, let_go
+
 __all__ = ["BoundaryCommand", "BoundaryGroup", "command", "one_line"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -52,6 +54,8 @@ class _Boundary(click.Command):
         """Run the command and leave with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in arguments
+        if standalone_mode:
+            fill_descriptors()
         _set_up_logging(debug)
         if not standalone_mode:
             return super().main(arguments, prog_name, complete_var, False, **extra)
@@ -59,17 +63,19 @@ class _Boundary(click.Command):
             result = super().main(arguments, prog_name, complete_var, False, **extra)
             sys.exit(result if isinstance(result, int) else 0)
         except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+            ErrorStream().say(error.ctx.get_help() if error.ctx else "")
             sys.exit(2)
         except Exception as error:
             if debug:
                 traceback.print_exc()
             message, code = _explain(error)
-            click.echo(f"Error: {message}", err=True)
+            ErrorStream().say(f"Error: {message}")
             sys.exit(code)
         except KeyboardInterrupt:
-            click.echo("Error: interrupted; what was complete is kept", err=True)
+            ErrorStream().say("Error: interrupted; what was complete is kept")
             sys.exit(1)
+        finally:
+            let_go()
 
 
 class BoundaryCommand(_Boundary):

@@ -9,6 +9,7 @@ import click
 from occgen.catalog import CATALOG
 
 from .boundary import command
+from .error_stream import ErrorStream
 from .options import json_option
 
 __all__ = ["fetch_command"]
@@ -47,4 +48,4 @@ class _Said:
         tenth = 10 * done // total if total else 0
         if tenth > self._tenth.get(name, 0):
             self._tenth[name] = tenth
-            click.echo(f"{name}: {tenth * 10} % of {(total or 0) / 1e6:.1f} MB", err=True)
+            ErrorStream().say(f"{name}: {tenth * 10} % of {(total or 0) / 1e6:.1f} MB")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .boundary import command
+from .error_stream import ErrorStream
 from .options import json_option, occluders_option
 
 __all__ = ["main"]
@@ -77,7 +78,7 @@ def main(dry_run: bool, as_json: bool, **options: Any) -> None:
     from frommodel.paper.reproduction import reproduce
     from frommodel.paper.writing import text_tables
 
-    record, tables = reproduce(config, lambda text: click.echo(text, err=True))
+    record, tables = reproduce(config, ErrorStream().say)
     if as_json:
         click.echo(json.dumps(record))
         return

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .boundary import command
+from .error_stream import ErrorStream
 from .options import json_option, split_commas
 
 __all__ = ["main"]
@@ -146,7 +147,7 @@ def main(out: Path | None, resume: bool, describe: bool, as_json: bool, **option
     from .train_progress import cache_progress, train_progress
 
     if config.precision == "bfloat16" and not trains_in_bfloat16(options["device"]):
-        click.echo("this processor is several times slower in bfloat16 than in float32", err=True)
+        ErrorStream().say("this processor is several times slower in bfloat16 than in float32")
     run = RunOptions(**{name: options[name] for name in _RUN_OPTIONS})
     mixture, validation = data.open(config.seed, max(run.workers, 1), cache_progress())
     with train_progress() as on_progress:

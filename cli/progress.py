@@ -1,13 +1,13 @@
 """What a person sees while work goes on: a bar on a terminal, plain lines in a pipe; on stderr."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-import click
+from typing import IO, cast
 
 from occgen.engine import Progress
+
+from .error_stream import ErrorStream
 
 __all__ = ["build_progress", "count_progress"]
 
@@ -38,15 +38,16 @@ def count_progress(unit: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _shown(verb: str, noun: str) -> Iterator[_Show]:
-    if sys.stderr.isatty():
-        with _bar(verb, noun) as show:
+    stream = ErrorStream()
+    if stream.isatty():
+        with _bar(stream, verb, noun) as show:
             yield show
     else:
-        yield _plain_lines(noun)
+        yield _plain_lines(stream, noun)
 
 
 @contextmanager
-def _bar(verb: str, noun: str) -> Iterator[_Show]:
+def _bar(stream: ErrorStream, verb: str, noun: str) -> Iterator[_Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
@@ -58,7 +59,8 @@ def _bar(verb: str, noun: str) -> Iterator[_Show]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(file=cast(IO[str], stream))
+    with RichProgress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(verb, total=None, rate="")
 
         def show(done: int, total: int, elapsed_s: float, reused: int) -> None:
@@ -68,7 +70,7 @@ def _bar(verb: str, noun: str) -> Iterator[_Show]:
         yield show
 
 
-def _plain_lines(noun: str) -> _Show:
+def _plain_lines(stream: ErrorStream, noun: str) -> _Show:
     last = time.monotonic() - _LINE_EVERY_S / 2
 
     def show(done: int, total: int, elapsed_s: float, reused: int) -> None:
@@ -79,7 +81,7 @@ def _plain_lines(noun: str) -> _Show:
         last = now
         left = (total - done) * elapsed_s / max(done - reused, 1)
         rate = _rate(done - reused, elapsed_s, noun)
-        click.echo(f"{done} of {total} {noun}, {rate}, {left:.0f} s left", err=True)
+        stream.say(f"{done} of {total} {noun}, {rate}, {left:.0f} s left")
 
     return show
 

@@ -1,12 +1,11 @@
 """What a person sees while a network trains: a bar on a terminal, plain lines in a pipe."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
-import click
+from .error_stream import ErrorStream
 
 if TYPE_CHECKING:
     from frommodel.train import TrainProgress
@@ -19,23 +18,24 @@ _LINE_EVERY_S = 10.0
 @contextmanager
 def train_progress() -> Iterator[Callable[["TrainProgress"], None]]:
     """Give the trainer's callback for the length of a run, on stderr."""
-    if sys.stderr.isatty():
-        with _bar() as update:
+    stream = ErrorStream()
+    if stream.isatty():
+        with _bar(stream) as update:
             yield update
     else:
-        yield _plain_lines()
+        yield _plain_lines(stream)
 
 
 def cache_progress() -> Callable[[str, int, int], None]:
     """Return the callback that says how far a cache is filled, a line now and then."""
-    last = time.monotonic()
+    stream, last = ErrorStream(), time.monotonic()
 
     def update(name: str, done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _LINE_EVERY_S or (done >= total and total > 1000):
             last = now
-            click.echo(f"{name}: {done} of {total} pictures read", err=True)
+            stream.say(f"{name}: {done} of {total} pictures read")
 
     return update
 
@@ -56,7 +56,7 @@ def describe_step(progress: "TrainProgress") -> str:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[["TrainProgress"], None]]:
+def _bar(stream: ErrorStream) -> Iterator[Callable[["TrainProgress"], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -74,7 +74,8 @@ def _bar() -> Iterator[Callable[["TrainProgress"], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(file=cast(IO[str], stream))
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("train", total=None, rate="", epoch="", text="")
 
         def update(progress: "TrainProgress") -> None:
@@ -92,7 +93,7 @@ def _bar() -> Iterator[Callable[["TrainProgress"], None]]:
         yield update
 
 
-def _plain_lines() -> Callable[["TrainProgress"], None]:
+def _plain_lines(stream: ErrorStream) -> Callable[["TrainProgress"], None]:
     last = time.monotonic() - _LINE_EVERY_S / 2
 
     def update(progress: "TrainProgress") -> None:
@@ -102,11 +103,10 @@ def _plain_lines() -> Callable[["TrainProgress"], None]:
         if quiet and now - last < _LINE_EVERY_S:
             return
         last = now
-        click.echo(
+        stream.say(
             f"epoch {progress.epoch}/{progress.epochs} step {progress.step}/{progress.steps}, "
             f"{progress.images_per_s:.0f} images/s, {progress.left_s:.0f} s left: "
-            f"{describe_step(progress)}",
-            err=True,
+            f"{describe_step(progress)}"
         )
 
     return update

@@ -48,3 +48,22 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "building" in terminal.getvalue()
     assert "1000/1000" in terminal.getvalue()
     assert "20 images/s" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_stream_that_takes_nothing_stops_no_build(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("TERM", "xterm")
+    for stream in (Full(), None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with build_progress() as update:
+            update(step(400, 20.0))
+            update(step(1000, 50.0))
