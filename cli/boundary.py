@@ -14,10 +14,12 @@ from occgen.errors import InputError, OccgenError
 from occluders.errors import OccluderError, OccluderInputError
 
 from .error_stream import ErrorStream, fill_descriptors, let_go
+from .termination import EXIT_CODE, Terminated, ending_on_sigterm
 
 __all__ = ["BoundaryCommand", "BoundaryGroup", "command", "one_line"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_INTERRUPTED = "interrupted; what was complete is kept"
 _LONGEST = 1000  # characters of a message
 _HEADLESS = (
     "opencv-python cannot load a system library ({0}); on a machine without a display use "
@@ -41,7 +43,10 @@ _MEND = {  # what the system refuses wherever the file is from, and what helps
 
 
 class _Boundary(click.Command):
-    """A command whose failures are one line on stderr: exit 2 wrong usage, 1 failed work."""
+    """A command whose failures are one line on stderr: exit 2 wrong usage, 1 failed work.
+
+    SIGTERM ends it as Ctrl-C does, with exit 143.
+    """
 
     def main(
         self,
@@ -59,23 +64,23 @@ class _Boundary(click.Command):
         _set_up_logging(debug)
         if not standalone_mode:
             return super().main(arguments, prog_name, complete_var, False, **extra)
-        try:
-            result = super().main(arguments, prog_name, complete_var, False, **extra)
-            sys.exit(result if isinstance(result, int) else 0)
-        except click.exceptions.NoArgsIsHelpError as error:
-            ErrorStream().say(error.ctx.get_help() if error.ctx else "")
-            sys.exit(2)
-        except Exception as error:
-            if debug:
-                traceback.print_exc()
-            message, code = _explain(error)
-            ErrorStream().say(f"Error: {message}")
-            sys.exit(code)
-        except KeyboardInterrupt:
-            ErrorStream().say("Error: interrupted; what was complete is kept")
-            sys.exit(1)
-        finally:
-            let_go()
+        with ending_on_sigterm() as termination:
+            try:
+                result = super().main(arguments, prog_name, complete_var, False, **extra)
+                sys.exit(result if isinstance(result, int) else 0)
+            except click.exceptions.NoArgsIsHelpError as error:
+                ErrorStream().say(error.ctx.get_help() if error.ctx else "")
+                sys.exit(2)
+            except (Exception, KeyboardInterrupt, Terminated) as error:
+                if debug:
+                    traceback.print_exc()
+                message, code = _explain(error)
+                if termination.was_told:  # whatever came of it
+                    message, code = _INTERRUPTED, EXIT_CODE
+                ErrorStream().say(f"Error: {message}")
+                sys.exit(code)
+            finally:
+                let_go()
 
 
 class BoundaryCommand(_Boundary):
@@ -120,13 +125,13 @@ def command(name: str, example: str) -> Callable[[_Function], BoundaryCommand]:
     return decorate
 
 
-def _explain(error: Exception) -> tuple[str, int]:
+def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, (InputError, OccluderInputError)):
         return one_line(str(error)), 2
     if isinstance(error, (OccgenError, OccluderError)):
         return one_line(str(error)), 1
-    if isinstance(error, click.Abort):
-        return "interrupted; what was complete is kept", 1
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return _INTERRUPTED, 1
     if isinstance(error, click.ClickException):
         return one_line(error.format_message()), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "safetensors"):
