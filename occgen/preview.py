@@ -3,6 +3,7 @@
 import base64
 import html
 import logging
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ _BOX = (255, 196, 0)
 _PATTERN = (0, 200, 255)
 _MASK = (255, 0, 110)
 _GAP = 12
+_CAPTION_SHARE = 1.25  # of the height of a picture: a caption widens its cell up to this
 
 _log = logging.getLogger(__name__)
 
@@ -188,7 +190,11 @@ def contact_sheet(
     """
     pictures = [_drawn(tile, tile_height, draw) for tile in tiles]
     columns = max(1, min(columns, len(tiles)))
-    cell_width = max(picture.shape[1] for picture in pictures) + _GAP
+    captions = [_caption_width(tile) for tile in tiles]
+    cell_width = _GAP + max(
+        *(picture.shape[1] for picture in pictures),
+        min(max(captions), round(_CAPTION_SHARE * tile_height)),
+    )
     written = min(2, max(len(tile.lines) for tile in tiles))
     cell_height = tile_height + _GAP + 15 * written + 4
     top = 52 + 18 * (len(notes) + draw)
@@ -206,11 +212,9 @@ def contact_sheet(
         y = top + number // columns * cell_height
         sheet.paste(Image.fromarray(picture), (x, y))
         for line, text in enumerate(tile.lines[:2]):
-            face, room = font(12 - line), cell_width - _GAP
-            while text and pen.textlength(text, face) > room:
-                text = text[:-2].rstrip(".") + "." if len(text) > 2 else ""
-            colour = _INK if line == 0 else _QUIET
-            pen.text((x, y + tile_height + 3 + 15 * line), text, colour, face)
+            colour, face = (_QUIET if line else _INK), font(12 - line)
+            shown = _cut(text, face, cell_width - _GAP)
+            pen.text((x, y + tile_height + 3 + 15 * line), shown, colour, face)
     return np.asarray(sheet)
 
 
@@ -281,6 +285,23 @@ def _drawn(tile: Tile, height: int, draw: bool) -> UInt8:
             corner = (min(x1, width) - 1 - inset, min(y1, height) - 1 - inset)
             cv2.rectangle(picture, (x0 + inset, y0 + inset), corner, colour, 1)
     return np.asarray(picture, np.uint8)
+
+
+def _caption_width(tile: Tile) -> int:
+    """Return the pixels the caption of a sheet needs."""
+    widths = [font(12 - line).getlength(text) for line, text in enumerate(tile.lines[:2])]
+    return math.ceil(max(widths, default=0.0))
+
+
+def _cut(text: str, face: Any, room: int) -> str:
+    """Return a text, where it is too long with three dots for its middle: names differ at ends."""
+    if face.getlength(text) <= room:
+        return text
+    for kept in range(len(text) - 1, 0, -1):
+        shown = f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+        if face.getlength(shown) <= room:
+            return shown
+    return ""
 
 
 def _legend(pen: ImageDraw.ImageDraw, x: float, y: int) -> None:

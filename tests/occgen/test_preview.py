@@ -6,11 +6,12 @@ import html.parser
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from occgen import BuildConfig, DataError, InputError, build, open_shards
 from occgen.preview import Tile, contact_sheet, html_page, tiles_of_set, tiles_of_source
@@ -81,6 +82,41 @@ def test_pictures_of_any_shape_and_long_captions_fit() -> None:
     sheet = contact_sheet(tiles, "a title " * 40, ["a note " * 60], columns=5)
     assert sheet.shape[1] < 10_000
     assert (sheet[:, -1] == (250, 250, 248)).all() or sheet.shape[1] > 640
+
+
+@pytest.mark.parametrize("shape", [(112, 96), (112, 112), (112, 40)])
+def test_every_caption_of_a_set_is_whole(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The longest facts there are: K = 16 has labels of five digits."""
+    written: list[tuple[float, str, float]] = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def note(pen: Any, xy: tuple[float, float], text: str, ink: Any, face: Any) -> None:
+        written.append((xy[0], text, pen.textlength(text, face)))
+        draw_text(pen, xy, text, ink, face)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", note)
+    facts = "label 18496   box 100%   mask 100%"
+    sheet = contact_sheet([Tile(grey(*shape), ("sunglasses x2.25", facts))] * 4, "t", draw=False)
+    starts = [x for x, text, _ in written if text == facts]
+    ends = [x + length for x, text, length in written if text == facts]
+    assert len(starts) == 4
+    limits = [*starts[1:], sheet.shape[1]]
+    assert all(end + 6 <= limit for end, limit in zip(ends, limits, strict=True))
+
+
+def test_a_caption_that_cannot_fit_keeps_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def note(pen: Any, xy: Any, text: str, *rest: Any) -> None:
+        written.append(text)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", note)
+    contact_sheet([Tile(grey(), ("a" * 90 + "/0001.jpg", "short"))], "t", draw=False)
+    assert written[0] == "t"
+    assert re.fullmatch(r"a+\.\.\.a+/0001\.jpg", written[1])
+    assert written[2] == "short"
 
 
 def test_a_set_is_shown_evenly(config: BuildConfig) -> None:
