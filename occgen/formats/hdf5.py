@@ -19,6 +19,7 @@ from ..errors import OccgenError, ShardError
 from ..manifest import SCHEMA, file_sha256, other_schema
 from ..storage import is_remote, read_object
 from .base import StoredShard
+from .heap_check import check_heaps
 
 __all__ = [
     "Hdf5Format",
@@ -35,6 +36,7 @@ _SHARD = re.compile(r"shard-\d{5,}\.h5")
 _PATTERN = re.compile(r"pattern-k\d+\.h5")
 _BLOCK = 1 << 22  # an object of a store is held in memory, which grows by this
 _LOCKINGS: tuple[Any, ...] = (False, "best-effort", True)  # tried in this order
+_BEGINNING = 1 << 20  # bytes whose texts are checked
 _MAX_ELEMENTS = 1 << 33  # of one dataset in a file that somebody else may have made
 
 
@@ -163,6 +165,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 def _opened_as_before(path: Path) -> h5py.File:
     """Return a file opened without a lock, or as whoever has it open in this process opened it."""
+    with open(path, "rb", buffering=0) as raw:
+        check_heaps(raw.read(_BEGINNING), path)
     for locking in _LOCKINGS[:-1]:
         try:
             return h5py.File(path, "r", locking=locking)
@@ -176,7 +180,9 @@ def _in_memory(path: Path) -> h5py.File:
     """Return an object of a store as an open file of its name."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(_BLOCK, False)
-    access.set_file_image(read_object(path))
+    data = read_object(path)
+    check_heaps(data[:_BEGINNING], path)
+    access.set_file_image(data)
     return h5py.File(h5py.h5f.open(str(path).encode(), h5py.h5f.ACC_RDONLY, fapl=access))
 
 

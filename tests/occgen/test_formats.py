@@ -4,6 +4,9 @@ import csv
 import hashlib
 import io
 import json
+import shutil
+import subprocess
+import sys
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -265,6 +268,46 @@ def test_a_shard_that_points_outside_itself_is_refused(tmp_path: Path) -> None:
         file.create_dataset("key", (10,), "u1", external=[(str(secret), 0, 10)])
     with pytest.raises(ShardError, match="points outside the file"):
         open_format("hdf5").read(tmp_path, 0)
+
+
+FLIPS = """
+import io, sys
+from pathlib import Path
+from occgen.errors import ShardError
+from occgen.formats.hdf5 import open_hdf5, read_attributes
+path, whole, refused = Path(sys.argv[1]), Path(sys.argv[1]).read_bytes(), 0
+start = whole.index(b"GCOL")
+for place in range(start, start + 1600):
+    for bits in (0x01, 0x02, 0x80):
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(bytes([whole[place] ^ bits]))
+        try:
+            with open_hdf5(path) as file:
+                read_attributes(file)
+        except ShardError:
+            refused += 1
+    path.write_bytes(whole)
+print(refused)
+"""
+
+
+@pytest.mark.slow
+def test_no_flipped_byte_of_the_texts_takes_for_ever(built: Path, tmp_path: Path) -> None:
+    """HDF5 walks the heap that holds attributes without end where a size in it is wrong."""
+    path = tmp_path / "shard-00000.h5"
+    shutil.copy(built / "hdf5" / path.name, path)
+    whole = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FLIPS, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
+    assert path.read_bytes() == whole
 
 
 def test_an_unknown_format_is_named() -> None:
