@@ -18,6 +18,14 @@ Box = tuple[int, int, int, int]
 UInt8 = NDArray[np.uint8]
 
 
+_NOTHING = Resized(
+    np.zeros((0, 0, 3), np.uint8),
+    np.zeros((0, 0, 3), np.uint8),
+    np.zeros((0, 0), np.uint8),
+    np.zeros((0, 0), np.bool_),
+)
+
+
 def clip_box(box: Box, height: int, width: int) -> Box:
     """Return a box cut to the image; all zeros when nothing is left."""
     x0, y0, x1, y1 = box
@@ -61,6 +69,8 @@ def fitted(placement: Placement, height: int, width: int, blend: str) -> tuple[R
         full = np.full((down, across), 255, np.uint8)
         return Resized(rgb, np.zeros_like(rgb), full, full >= 128), box
     clipped = clip_box(box, height, width)
+    if clipped[2] == clipped[0]:  # it lies wholly outside the image
+        return _NOTHING, clipped
     layers = occluder.kept(("layers", size), lambda: _layers(occluder.rgba, size))
     turned = cv2.remap(layers, *warp_maps(placement.warp, clipped), cv2.INTER_LINEAR)
     premultiplied = _bytes(cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB))

@@ -97,3 +97,19 @@ def test_a_clean_face_is_itself(small_library: OccluderLibrary) -> None:
     assert np.array_equal(result.image, FACE)
     assert (result.box, result.placements, result.coverage) == ((0, 0, 0, 0), (), 0)
     assert not result.mask.any()
+
+
+@pytest.mark.parametrize("blend", ["opaque", "alpha", "natural"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_lies_wholly_outside_hides_nothing(blend: str, count: int) -> None:
+    """As what is worn on a face whose landmarks are beyond the picture."""
+    away = np.array([[30, 40], [66, 40], [48, 60], [34, 82], [62, 82]], np.float32) + 900
+    config = BuildConfig(
+        dataset="demo", placement="landmarks", blend=blend, occluders_per_face=count
+    )
+    for key in "abcdef":
+        result = occlude_face(FACE, bundled(), config, key, away)
+        assert len(result.placements) == count
+        assert np.array_equal(result.image, FACE)
+        assert (result.box, result.coverage) == ((0, 0, 0, 0), 0)
+        assert not result.mask.any()
