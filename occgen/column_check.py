@@ -61,6 +61,8 @@ def check_attributes(attributes: Mapping[str, Any], where: object) -> tuple[str,
         The file, for the message.
     """
     for name, value in attributes.items():
+        if not isinstance(value, (str, int, float)):
+            raise ShardError(f"{where}: the attribute {name!r:.40} is no single value")
         try:
             f"{name}{value if isinstance(value, str) else ''}".encode()
         except UnicodeEncodeError as error:

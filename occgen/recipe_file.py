@@ -107,6 +107,8 @@ class Recipe:
             self.height, self.width = int(self.header["height"]), int(self.header["width"])
             self.pictures = int(self.header["source"]["pictures"])
             self._sizes = [(int(size), int(raw)) for size, raw in self.header["blocks"]]
+            if self.pictures < 0:
+                raise ValueError(f"{self.pictures} pictures")
         except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
             raise DataError(f"{path} is damaged: its header cannot be read ({error})") from error
         total = self._start + sum(size for size, _ in self._sizes)

@@ -119,12 +119,12 @@ class ShardFile:
     def new_labels(self, grid: PatternGrid, by: str) -> NDArray[np.int64]:
         """Return labels computed from boxes or masks, whatever labels are stored."""
         if by == "box":
-            return grid.label_boxes(self.columns["box"])
+            return self._label_boxes(grid, self.columns["box"])
         counts = np.diff(self.columns["paste/offset"].astype(np.int64))
         if not self.mask_offsets and (counts <= 1).all():  # each mask is the box of its paste
             boxes = np.zeros((self.count, 4), np.int64)
             boxes[counts == 1] = self.columns["paste/box"]
-            return grid.label_boxes(boxes)
+            return self._label_boxes(grid, boxes)
         some = max(1, _MASK_PIXELS // (self.height * self.width))
         parts = [
             grid.label_masks(np.stack([self.mask(row) for row in range(first, last)]))
@@ -132,6 +132,12 @@ class ShardFile:
             for last in (min(first + some, self.count),)
         ]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def _label_boxes(self, grid: PatternGrid, boxes: NDArray[Any]) -> NDArray[np.int64]:
+        try:
+            return grid.label_boxes(boxes)
+        except InputError as error:
+            raise ShardError(f"{self.path} is damaged: {error}") from error
 
     def mask(self, row: int) -> NDArray[np.bool_]:
         """Return the mask of a row; where none is stored, its boxes."""

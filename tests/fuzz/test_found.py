@@ -192,3 +192,17 @@ def test_a_message_is_one_line_a_terminal_only_shows() -> None:
     assert shown.isprintable()
     assert shown.startswith("a\\x1b[2J b\\u202e")
     assert len(shown) <= 1000
+
+
+def test_damage_in_what_is_computed_from_names_the_shard(built: Path, tmp_path: Path) -> None:
+    """A box that ends before it starts, and an attribute of several values."""
+    out = shutil.copytree(built, tmp_path / "set")
+    path = out / "shard-00000.h5"
+    with h5py.File(path, "r+") as file:
+        file["box"][1] = (9, 9, 3, 3)
+    with pytest.raises(ShardError, match=r"shard-00000\.h5 is damaged: box 1 ends before"):
+        occgen.open_shards(out).patterns(4)
+    with h5py.File(path, "r+") as file:
+        file.attrs["more"] = np.arange(3)
+    with pytest.raises(ShardError, match=r"shard-00000\.h5: the attribute 'more' is no single"):
+        _ = occgen.open_shards(out)[0]
