@@ -215,7 +215,8 @@ def _open_build(path: Path) -> _Set:
         notes.append(
             "its source is not at hand; its occluded pictures were compared where unhidden"
         )
-    names = {name.decode() for name in np.unique(shards.column("occluder")).tolist()} - {""}
+    pasted = np.unique(shards.column("paste/occluder")).tolist()
+    names = {name.decode() for name in pasted}
     return _Set(
         name=str(path),
         where=where,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from occgen_cli.main import main
 from PIL import Image
 
-from occgen import BuildConfig, build
+from occgen import BuildConfig, build, open_shards
 
 
 def run(*arguments: object) -> Any:
@@ -97,6 +97,17 @@ def test_builds_are_compared_by_their_sources(
     assert all(name.startswith("cup/") for name in record["shared"]["occluders"])
     third = occluded(other_tree, tmp_path / "c", categories=("phone",))
     assert json.loads(run(first, third, "--json").stdout)["occluders"] == 0
+
+
+def test_every_occluder_of_a_face_is_compared(face_tree: Path, tmp_path: Path) -> None:
+    changes = {"categories": ("cup", "phone", "hand"), "occluders_per_face": "3"}
+    sets = [occluded(face_tree, tmp_path / f"{s}", seed=s, **changes) for s in (0, 1)]
+    used = [set(open_shards(one).column("paste/occluder").tolist()) for one in sets]
+    firsts = [set(open_shards(one).column("occluder").tolist()) for one in sets]
+    record = json.loads(run(*sets, "--only", "occluders", "--json").stdout)
+    assert record["sizes"]["occluders"] == [len(names) for names in used]
+    assert record["shared"]["occluders"] == sorted(name.decode() for name in used[0] & used[1])
+    assert len(used[0] & used[1]) > len(firsts[0] & firsts[1])
 
 
 def test_a_build_without_its_source_is_compared_where_unhidden(
