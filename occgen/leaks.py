@@ -23,12 +23,14 @@ from occluders import OccluderError, from_spec
 from .codec import decode_image
 from .config import DATASETS
 from .engine import Progress
-from .errors import DataError, InputError, OccgenError
+from .errors import DataError, InputError, OccgenError, ShardError
+from .formats import open_format
 from .manifest import MANIFEST, read_manifest
 from .perceptual import REGIONS_HASHED, close_pairs, hash_picture, likeness
 from .pool import usable_jobs
 from .reader import Shards, open_shards
 from .sources import Source, open_source
+from .stored_pictures import StoredPictures
 
 __all__ = ["KINDS", "Leaks", "SharedPicture", "check_leaks"]
 
@@ -194,19 +196,18 @@ def _open_source(name: str, where: _Where) -> _Set:
 def _open_build(path: Path) -> _Set:
     manifest = read_manifest(path)
     origin, notes = manifest["source"], []
-    if manifest["config"]["format"] != "hdf5":
-        found = _open_source(str(path), _Where(origin["dataset"], origin["root"]))
-        note = f"holds no shards: its source {origin['root'] or origin['dataset']} was compared"
-        return _Set(
-            name=str(path),
-            where=found.where,
-            keys=found.keys,
-            identities=found.identities,
-            occluders={},
-            notes=[note, "its occluders were not compared"],
-        )
-    shards = open_shards(path)
-    keys = [key.decode() for key in shards.column("key").tolist()]
+    form = open_format(str(manifest["config"]["format"]))
+    keys: list[str] = []
+    people: set[bytes] = set()
+    pasted: set[bytes] = set()
+    for index, shard in enumerate(manifest["shards"]):
+        columns = form.read_some(path, index, ["key", "identity_name", "paste/occluder"])
+        if len(columns["key"]) != int(shard["images"]):
+            name = path / str(shard["name"])
+            raise ShardError(f"{name} does not hold as many faces as the manifest says")
+        keys += [key.decode() for key in columns["key"].tolist()]
+        people.update(np.unique(columns["identity_name"]).tolist())
+        pasted.update(np.unique(columns["paste/occluder"]).tolist())
     where = _Where(origin["dataset"], origin["root"])
     if _is_at_hand(where, keys):
         keys = list(dict.fromkeys(_source_key(key) for key in keys))
@@ -215,14 +216,14 @@ def _open_build(path: Path) -> _Set:
         notes.append(
             "its source is not at hand; its occluded pictures were compared where unhidden"
         )
-    pasted = np.unique(shards.column("paste/occluder")).tolist()
-    names = {name.decode() for name in pasted}
     return _Set(
         name=str(path),
         where=where,
         keys=keys,
-        identities={n.decode() for n in np.unique(shards.column("identity_name"))} - {""},
-        occluders=_occluder_digests(names, manifest["occluders"], notes),
+        identities={name.decode() for name in people} - {""},
+        occluders=_occluder_digests(
+            {name.decode() for name in pasted}, manifest["occluders"], notes
+        ),
         notes=notes,
     )
 
@@ -310,8 +311,8 @@ def _hash_some(where: _Where, chunk: tuple[tuple[int, str], ...]) -> _Hashed:
 def _read(where: _Where, number: int, key: str) -> tuple[bytes, NDArray[np.bool_] | None]:
     """Return a picture's bytes, and what is hidden of it."""
     if where.shards:
-        sample = _shards(where.shards)[number]
-        return sample.data, sample.mask
+        stored = _stored(where.shards)[number]
+        return stored.data, stored.mask
     return _source(where).read(key), None
 
 
@@ -321,8 +322,10 @@ def _source(where: _Where) -> Source:
 
 
 @lru_cache(maxsize=2)
-def _shards(path: str) -> Shards:
-    return open_shards(path)
+def _stored(path: str) -> Shards | StoredPictures:
+    """Return the pictures of a set; those of HDF5 are mapped, of the others a shard is held."""
+    form = read_manifest(Path(path))["config"]["format"]
+    return open_shards(path) if form == "hdf5" else StoredPictures(Path(path))
 
 
 def _shared_pictures(a: _Set, b: _Set, left: _Hashed, right: _Hashed) -> Iterator[SharedPicture]:

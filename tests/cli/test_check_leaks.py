@@ -127,6 +127,35 @@ def test_a_build_without_its_source_is_compared_where_unhidden(
     assert len(pairs) >= 18  # of 36: the others are hidden in every quarter
 
 
+@pytest.mark.parametrize("form", ["folder", "webdataset", "rec", "parquet"])
+def test_of_a_set_of_another_format_what_it_holds_is_compared(
+    form: str, face_tree: Path, tmp_path: Path
+) -> None:
+    whole = shutil.copytree(face_tree, tmp_path / "whole")
+    changes: dict[str, Any] = {"scale": 0.5, "limit": 6, "shard_size": 2}
+    made = occluded(face_tree, tmp_path / "a", format=form, **changes)
+    plain = occluded(face_tree, tmp_path / "b", seed=1, **changes)
+    apart = tmp_path / "apart"
+    for name in ("person4", "person5"):
+        shutil.copytree(face_tree / name, apart / name)
+    assert run(made, apart).exit_code == 0  # its source holds these people, the set does not
+    record = json.loads(run(made, plain, "--json").stdout)
+    assert record["notes"] == []
+    assert record["sizes"]["pictures"][0] == record["sizes"]["pictures"][1] == 6
+    assert record["identities"] == record["sizes"]["identities"][0] > 0
+    assert record["occluders"] > 0
+    shutil.rmtree(face_tree)
+    record = json.loads(run(made, whole, "--json").stdout)
+    assert record["notes"] == [
+        f"{made}: its source is not at hand; its occluded pictures were compared where unhidden"
+    ]
+    assert record["sizes"]["pictures"] == [12, 18]
+    pairs = record["shared"]["pictures"]
+    assert len(pairs) >= 6
+    assert all(pair["key_a"].split("#")[0] == pair["key_b"] for pair in pairs)
+    assert record["identities"] == record["sizes"]["identities"][0]
+
+
 def test_people_are_compared_by_name(face_tree: Path, tmp_path: Path) -> None:
     other = tmp_path / "others"
     shutil.copytree(face_tree / "person1", other / "PERSON1")
