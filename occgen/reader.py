@@ -7,6 +7,7 @@ reads, and a copy sent to another process, forked or spawned, opens its own file
 
 import bisect
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -113,14 +114,14 @@ class Shards(Sequence["Sample"]):
         if index < 0:
             index += count
         number = bisect.bisect_right(self._starts, index) - 1
-        return Sample(self, self.shard(number), index - self._starts[number])
+        return Sample(self, self.shard(number), index - self._starts[number], index)
 
     def __iter__(self) -> Iterator["Sample"]:
         for number, (start, end) in enumerate(itertools.pairwise(self._starts)):
             was_open = self._open[number] is not None
             shard = self.shard(number)
             for row in range(end - start):
-                yield Sample(self, shard, row)
+                yield Sample(self, shard, row, start + row)
             if not was_open:
                 self.forget(number)
 
@@ -201,12 +202,18 @@ class Shards(Sequence["Sample"]):
 
 
 class Sample:
-    """One face of a set; pixels are decoded when asked for."""
+    """One face of a set; pixels are decoded when asked for.
 
-    __slots__ = ("_row", "_set", "_shard")
+    Sent to another process it is its set and its number, and is read there.
+    """
 
-    def __init__(self, shards: Shards, shard: ShardFile, row: int) -> None:
-        self._set, self._shard, self._row = shards, shard, row
+    __slots__ = ("_index", "_row", "_set", "_shard")
+
+    def __init__(self, shards: Shards, shard: ShardFile, row: int, index: int) -> None:
+        self._set, self._shard, self._row, self._index = shards, shard, row, index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return operator.getitem, (self._set, self._index)
 
     def __repr__(self) -> str:
         return f"Sample({self.key!r}, {self.category}, box={self.box})"

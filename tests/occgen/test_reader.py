@@ -259,6 +259,20 @@ def test_a_copy_opens_its_own_files(shards: Shards, protocol: int) -> None:
     assert np.array_equal(copy.deepcopy(shards)[37].image, shards[37].image)
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_copied_sample_is_read_where_it_comes(shards: Shards, protocol: int) -> None:
+    samples = [*shards[5:9], shards[-1], *list(shards)[20:22]]
+    data = pickle.dumps(samples, protocol)
+    assert len(data) < 1500
+    others = pickle.loads(data)
+    assert [other.key for other in others] == [sample.key for sample in samples]
+    for other, sample in zip(others, samples, strict=True):
+        assert other.data == sample.data
+        assert np.array_equal(other.mask, sample.mask)
+    assert len({id(other._set) for other in others}) == 1
+    assert copy.copy(samples[0]).key == copy.deepcopy(samples[0]).key == samples[0].key
+
+
 PROCESSES = """
 import multiprocessing, sys
 import occgen
@@ -426,6 +440,29 @@ def test_a_data_loader_reads_with_two_workers(made: Path, tmp_path: Path, method
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} on this system")
     assert run_program(LOADER, tmp_path, str(made), method) == "read 38\n"
+
+
+SAMPLE_LOADER = """
+import sys
+import occgen
+from torch.utils.data import DataLoader
+
+def as_they_are(samples):
+    return samples
+
+if __name__ == "__main__":
+    shards = occgen.open_shards(sys.argv[1])
+    loader = DataLoader(shards, batch_size=7, num_workers=1, collate_fn=as_they_are, timeout=60)
+    found = [(sample.key, sample.data) for batch in loader for sample in batch]
+    assert found == [(sample.key, sample.data) for sample in shards]
+    print("read", len(found))
+"""
+
+
+@pytest.mark.slow
+def test_a_data_loader_passes_samples_on(made: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    assert run_program(SAMPLE_LOADER, tmp_path, str(made)) == "read 38\n"
 
 
 def test_a_sample_is_small(shards: Shards) -> None:
