@@ -25,6 +25,8 @@ from .storage import local_copy, set_path
 
 __all__ = ["Sample", "Shards", "open_shards"]
 
+_OTHER_ROWS = ("paste/", "skipped/")  # one row a paste, or a picture that was left out
+
 
 def open_shards(path: str | Path) -> "Shards":
     """Return a finished set for reading.
@@ -151,7 +153,7 @@ class Shards(Sequence["Sample"]):
         Parameters
         ----------
         name : str
-            A dataset with one row a face.
+            A dataset with one row a face: none of ``paste/``, which has one row a paste.
 
         Returns
         -------
@@ -161,13 +163,25 @@ class Shards(Sequence["Sample"]):
         ------
         InputError
             When the set has no such column.
+        ShardError
+            When it is damaged.
         """
         parts = []
         for number in range(len(self._names)):
             with open_hdf5(self._local(number)) as file:
-                if name not in dataset_names(file) or name in LATER or name.endswith("/offset"):
-                    raise InputError(f"{self.path} has no column {name!r} with one row a face")
+                stored = dataset_names(file)
+                if name not in stored or not _has_a_row_a_face(name):
+                    known = ", ".join(filter(_has_a_row_a_face, stored))[:300]
+                    raise InputError(
+                        f"{self.path} has no column {name!r} with one row a face; it has {known}"
+                    )
                 parts.append(read_columns(file, [name])[name])
+            count = self._starts[number + 1] - self._starts[number]
+            if parts[-1].ndim and len(parts[-1]) != count:
+                raise ShardError(
+                    f"{self.path / self._names[number]}: {name} has {len(parts[-1])} rows for "
+                    f"{count} faces; run occgen verify --repair"
+                )
         shapes = {(part.shape[1:], part.dtype.kind) for part in parts}
         if len(shapes) > 1 or any(part.ndim < 1 for part in parts):
             raise ShardError(f"{self.path}: {name} has another form in another shard")
@@ -199,6 +213,10 @@ class Shards(Sequence["Sample"]):
         if k not in self._grids:
             self._grids[k] = PatternGrid(k, self.height, self.width)
         return self._grids[k]
+
+
+def _has_a_row_a_face(name: str) -> bool:
+    return not (name in LATER or name.endswith("/offset") or name.startswith(_OTHER_ROWS))
 
 
 class Sample:

@@ -149,6 +149,26 @@ def test_columns_of_the_whole_set(shards: Shards) -> None:
             shards.column(name)
 
 
+def test_what_has_other_rows_than_faces_is_no_column(made: Path, tmp_path: Path) -> None:
+    several = config_of(made.parent, out=str(tmp_path / "set"), occluders_per_face="1:3")
+    for path in (made, build(several).out):
+        shards = open_shards(path)
+        for name in ("paste/box", "paste/occluder", "paste/offset", "skipped/key"):
+            with pytest.raises(InputError, match=f"has no column '{name}' with one row a face; it"):
+                shards.column(name)
+        assert len(shards.column("occluder")) == len(shards)
+
+
+def test_a_column_of_another_length_is_told(made: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(made, tmp_path / "set")
+    with h5py.File(path / "shard-00001.h5", "r+") as file:
+        rows = file["coverage"][:-1]
+        del file["coverage"]
+        file["coverage"] = rows
+    with pytest.raises(ShardError, match=r"shard-00001.h5: coverage has \d+ rows for \d+ faces"):
+        open_shards(path).column("coverage")
+
+
 @pytest.mark.parametrize("k", [3, 6])
 def test_labels_of_any_k_are_computed(shards: Shards, k: int) -> None:
     grid = PatternGrid(k, 112, 112)
