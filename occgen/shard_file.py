@@ -94,7 +94,8 @@ class ShardFile:
         grid : callable
             Gives the pattern grid of a K.
         """
-        k, by = k or self.k, by or self.by
+        k = self.k if k is None else grid(k).k  # refuses what is no number of cells
+        by = self.by if by is None else by
         if by not in ("box", "mask"):
             raise InputError(f"by must be box or mask, got {by!r}")
         name = f"pattern/k{k}" if by == "box" else f"pattern/k{k}_mask"

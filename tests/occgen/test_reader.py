@@ -183,6 +183,16 @@ def test_labels_of_any_k_are_computed(shards: Shards, k: int) -> None:
         shards[0].pattern(-1)
 
 
+@pytest.mark.parametrize("k", [0, -1, 2.5, False, "5"])
+def test_what_is_no_number_of_cells_is_refused(shards: Shards, k: Any) -> None:
+    for ask in (shards[0].pattern, shards.patterns):
+        with pytest.raises(InputError, match=f"^k must be a whole number >= 1, got {k!r}$"):
+            ask(k)
+        with pytest.raises(InputError, match=r"^by must be box or mask, got ''$"):
+            ask(5, "")
+    assert shards[0].pattern(5) == shards[0].pattern(None) == shards[0].pattern(np.int64(5))  # type: ignore[arg-type]
+
+
 def test_the_builds_own_choice_is_the_default(made: Path, tmp_path: Path) -> None:
     report = build(config_of(made.parent, out=str(tmp_path / "x"), by="mask", k=4, limit=9))
     shards = open_shards(report.out)
