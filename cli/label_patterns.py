@@ -19,9 +19,8 @@ __all__ = ["label_patterns_command"]
 @click.option(
     "--by",
     type=click.Choice(["box", "mask"]),
-    default="box",
-    show_default=True,
-    help="What a label of a set is the best pattern of.",
+    help="What a label of a set is the best pattern of; of a CSV it is the box, of a folder the "
+    "mask.  [default: box]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="CSV to write.  [default: PATH-kK.csv]"
@@ -35,7 +34,7 @@ __all__ = ["label_patterns_command"]
 )
 @json_option
 def label_patterns_command(
-    path: Path, k: int, by: str, out: Path | None, image_size: str, as_json: bool
+    path: Path, k: int, by: str | None, out: Path | None, image_size: str, as_json: bool
 ) -> None:
     """Label a finished set, a CSV of boxes or a folder of mask pictures with K x K patterns."""
     from occgen import labelling
@@ -43,15 +42,25 @@ def label_patterns_command(
 
     target = out or path.with_name(f"{path.stem}-k{k}.csv")
     if path.is_file():
+        if by == "mask":
+            raise InputError(
+                f"{path} is labelled by its boxes, so leave --by mask out; to label by masks, give "
+                "a finished set or the folder of the mask pictures"
+            )
         height, width = _size(image_size)
         count = labelling.label_csv(path, target, k, height, width)
     elif (path / MANIFEST).is_file() or any(path.glob("shard-*.h5")):
-        labels = labelling.label_build(path, k, by)
+        labels = labelling.label_build(path, k, by or "box")
         count = len(labels)
         target = path / labelling.label_file_name(k)
         if not target.exists():
             target = path
     else:
+        if by == "box":
+            raise InputError(
+                f"{path} is labelled by its masks, so leave --by box out; to label by boxes, give "
+                "a finished set or a CSV of boxes"
+            )
         count = labelling.label_folder(path, target, k)
     if as_json:
         click.echo(json.dumps({"labelled": count, "k": k, "out": str(target)}))

@@ -117,9 +117,10 @@ def label_csv(
     ----------
     path : Path
         With columns ``x0, y0, x1, y1`` by a header, or exactly four (or a name and four) numbers
-        without one; every other column is passed on.
+        without one; every other column is passed on, blank lines are left out.
     out : Path
-        The same table with a column ``pattern_k<K>`` more; replaced when complete.
+        The same table with a column ``pattern_k<K>`` more, or with its values in the one it has;
+        replaced when complete.
     k, height, width : int
         The grid.
     on_rows : callable, optional
@@ -140,20 +141,29 @@ def label_csv(
     with _open_text(path) as file, _replacing(out) as target:
         reader = csv.reader(file)
         writer = csv.writer(target, lineterminator="\n")
-        first = next(reader, None)
+        first = next((row for row in reader if not _is_blank(row)), None)
         if first is None:
             raise DataError(f"{path} is empty; it needs columns {', '.join(_BOX_COLUMNS)}")
-        places, has_header = _box_places(path, first)
+        line = reader.line_num
+        places, has_header = _box_places(path, first, line)
+        rows: Iterator[list[str]] = reader
+        header = first if has_header else []
+        labelled = [at for at, name in enumerate(header) if name.strip() == f"pattern_k{k}"]
         if has_header:
-            writer.writerow([*first, f"pattern_k{k}"])
-        rows: Iterator[list[str]] = reader if has_header else itertools.chain([first], reader)
-        line = reader.line_num if has_header else 0
-        while chunk := list(itertools.islice(rows, _ROWS_A_CHUNK)):
-            boxes = _parse_boxes(path, chunk, places, line + 1)
+            writer.writerow(header if labelled else [*header, f"pattern_k{k}"])
+        else:
+            rows = itertools.chain([first], reader)
+            line -= _lines(first)
+        while read := list(itertools.islice(rows, _ROWS_A_CHUNK)):
+            chunk = [row for row in read if not _is_blank(row)]
+            boxes = _parse_boxes(path, read, chunk, places, line + 1)
             line = reader.line_num
-            labels = grid.label_boxes(boxes).tolist()
-            for row, label in zip(chunk, labels, strict=True):
-                row.append(label)
+            for row, label in zip(chunk, grid.label_boxes(boxes).tolist(), strict=True):
+                row += [""] * (len(header) - len(row))
+                for at in labelled:
+                    row[at] = label
+                if not labelled:
+                    row.append(label)
             writer.writerows(chunk)
             done += len(chunk)
             if on_rows is not None:
@@ -214,33 +224,50 @@ def _histogram(labels: NDArray[np.int64]) -> dict[str, int]:
     return {str(v): c for v, c in zip(values.tolist(), counts.tolist(), strict=True)}
 
 
-def _box_places(path: Path, first: list[str]) -> tuple[list[int], bool]:
+def _is_blank(row: list[str]) -> bool:
+    return not row or (len(row) == 1 and not row[0].strip())
+
+
+def _lines(row: list[str]) -> int:
+    """Return how many lines of its file a row takes."""
+    return 1 + sum(value.count("\n") for value in row)
+
+
+def _box_places(path: Path, first: list[str], line: int) -> tuple[list[int], bool]:
     lowered = [name.strip().lower() for name in first]
     if all(name in lowered for name in _BOX_COLUMNS):
         return [lowered.index(name) for name in _BOX_COLUMNS], True
     if len(first) in (4, 5) and all(re.fullmatch(r"\s*-?\d+(\.0*)?\s*", v) for v in first[-4:]):
         return list(range(len(first)))[-4:], False
-    raise DataError(f"{path}: line 1 has no columns {', '.join(_BOX_COLUMNS)}")
+    raise DataError(f"{path}: line {line} has no columns {', '.join(_BOX_COLUMNS)}")
 
 
 def _parse_boxes(
-    path: Path, rows: list[list[str]], places: list[int], first_line: int
+    path: Path,
+    read: list[list[str]],
+    rows: list[list[str]],
+    places: list[int],
+    first_line: int,
 ) -> NDArray[np.int64]:
+    """Return the boxes of `rows`, which are those of `read` that are not blank."""
     try:
         values = [[row[place] for place in places] for row in rows]
-        boxes = np.array(values, np.float64)
+        boxes = np.array(values, np.float64).reshape(-1, 4)
         is_whole = np.array_equal(boxes, np.floor(boxes)) and (np.abs(boxes) <= _FARTHEST).all()
         if is_whole and (boxes[:, 2:] >= boxes[:, :2]).all():
             return boxes.astype(np.int64)
     except (ValueError, IndexError):
         pass
     line = first_line
-    for row in rows:
+    for row in read:
+        if _is_blank(row):
+            line += _lines(row)
+            continue
         try:
             x0, y0, x1, y1 = (float(row[place]) for place in places)
             sides = (x0, y0, x1, y1)
             if x0 <= x1 and y0 <= y1 and all(v == int(v) and abs(v) <= _FARTHEST for v in sides):
-                line += 1 + sum(value.count("\n") for value in row)
+                line += _lines(row)
                 continue
             problem = "is not whole pixels x0 <= x1, y0 <= y1"
         except (ValueError, IndexError, OverflowError):

@@ -85,6 +85,12 @@ def test_a_folder_of_masks_gets_a_table(
         ("1,2,3,4\n", ["--image-size", "112"], 2, "image size must be HxW such as 112x96"),
         ("1,2,3,4\n", ["--image-size", "0x96"], 2, "height"),
         ("1,2,3,4\n", ["--k", "0"], 2, "Invalid value for '--k'"),
+        (
+            "1,2,3,4\n",
+            ["--by", "mask"],
+            2,
+            "boxes.csv is labelled by its boxes, so leave --by mask",
+        ),
         ("1,2,3,4\n", ["--by", "both"], 2, "Invalid value for '--by'"),
         ("1,2,3,4\n", ["--k", "16", "--image-size", "8x8"], 2, "k"),
     ],
@@ -99,6 +105,19 @@ def test_bad_values_are_told(
     assert len(result.stderr.splitlines()) == 1
     assert message in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["boxes.csv"]
+
+
+def test_masks_are_not_labelled_by_box(
+    tmp_path: Path, encode_picture: Callable[..., bytes]
+) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    (masks / "a.png").write_bytes(encode_picture(np.full((112, 96), 255, np.uint8), "PNG"))
+    result = run(masks, "--by", "box")
+    assert result.exit_code == 2
+    assert "masks is labelled by its masks, so leave --by box out" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+    assert run(masks, "--by", "mask").exit_code == 0
 
 
 def test_missing_data_are_told(tmp_path: Path, config: BuildConfig) -> None:

@@ -208,7 +208,10 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
         ("a,b,c,d\n1,2,3,4\n", r"line 1 has no columns x0, y0, x1, y1"),
         ("x0,y0,x1,y1\n1,2,3,4\n1,2,three,4\n", r"line 3 \(1,2,three,4\) is not four numbers"),
         ("x0,y0,x1,y1\n1,2,3\n", r"line 2 \(1,2,3\) is not four numbers"),
-        ("x0,y0,x1,y1\n1,2,3,4\n\n1,2,3,4\n", r"line 3 \(\) is not four numbers"),
+        ("\n \n", r"boxes\.csv is empty; it needs columns x0, y0, x1, y1"),
+        ("\na,b,c,d\n", r"line 2 has no columns x0, y0, x1, y1"),
+        ("\nx0,y0,x1,y1\n1,2,3,4\n\n  \n1,2,3\n", r"line 6 \(1,2,3\) is not four numbers"),
+        ("\n\n1,2,3,4\n\n1,2,3\n", r"line 5 \(1,2,3\) is not four numbers"),
         ("1,2,3,4\n5,6,4,8\n", r"line 2 \(5,6,4,8\) is not whole pixels x0 <= x1, y0 <= y1"),
         ("1,2,3,4\n5,6,7.5,8\n", r"line 2 \(5,6,7\.5,8\) is not whole pixels"),
         ("1,2,3,4\n1,2,1e12,4\n", r"line 2 \(1,2,1e12,4\) is not whole pixels"),
@@ -225,6 +228,32 @@ def test_a_bad_row_is_named_with_its_line(tmp_path: Path, text: str, message: st
         label_csv(source, out, 5, 112, 96)
     assert out.read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["boxes.csv", "out.csv"]
+
+
+def test_blank_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = tmp_path / "boxes.csv", tmp_path / "out.csv"
+    source.write_text("\n1,2,30,40\n\n  \n\n\n5,6,70,80\n\n")
+    labels = PatternGrid(5, 112, 96).label_boxes(np.array([[1, 2, 30, 40], [5, 6, 70, 80]]))
+    for rows in (1, 2, 100):  # with chunks of blank lines alone
+        monkeypatch.setattr("occgen.labelling._ROWS_A_CHUNK", rows)
+        assert label_csv(source, out, 5, 112, 96) == 2
+        assert out.read_text() == f"1,2,30,40,{labels[0]}\n5,6,70,80,{labels[1]}\n"
+
+
+def test_a_column_that_is_there_gets_the_labels(config: BuildConfig, tmp_path: Path) -> None:
+    build(dataclasses.replace(config, format="folder"))
+    table, out = config.out_path / "labels.csv", tmp_path / "out.csv"
+    assert label_csv(table, out, 5, 112, 112) == 18
+    assert out.read_text(encoding="utf-8") == table.read_text(encoding="utf-8")
+    table.write_text("pattern_k5,x0,y0,x1,y1,note,pattern_k5\n7,0,0,96,112,a,8\n7,0,0,0,0\n")
+    full = PatternGrid(5, 112, 96).label_boxes(np.array([[0, 0, 96, 112]]))[0]
+    label_csv(table, out, 5, 112, 96)
+    assert out.read_text().splitlines()[1:] == [f"{full},0,0,96,112,a,{full}", "0,0,0,0,0,,0"]
+    label_csv(table, out, 6, 112, 96)
+    header, first, last = out.read_text().splitlines()
+    assert header == "pattern_k5,x0,y0,x1,y1,note,pattern_k5,pattern_k6"
+    assert first.startswith("7,0,0,96,112,a,8,")
+    assert last == "7,0,0,0,0,,,0"  # a short row is filled up: the label stands in its column
 
 
 def test_a_bad_row_late_in_a_long_file_is_named(tmp_path: Path) -> None:
