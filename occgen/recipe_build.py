@@ -100,6 +100,8 @@ def build_from_recipe(
             "version or name their folder with --occluders DIR"
         )
     size = recipe.height, recipe.width
+    if min(size) < config.k:
+        raise DataError(f"{path} is damaged: {size[0]}x{size[1]} is no size for k {config.k}")
     _check_sources(config, recipe, work_order(config, library, size, recipe=recipe))
     report = build(config, on_progress, recipe=path)
     if report.digest != recipe.header["digest"]:
