@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .atomic import locked_output
 from .config import FORMATS, BuildConfig
 from .engine import BuildReport, build, open_library
 from .errors import InputError, OccgenError, ShardError
 from .formats import open_format
 from .formats.hdf5 import dataset_names, open_hdf5
 from .labelling import label_build
+from .linked_copy import LinkedCopy
 from .manifest import MANIFEST, read_manifest
 from .sources import Source, configured_source
 from .tasks import Plan
@@ -69,33 +71,51 @@ def repair(
         When source or occluders are not to be found, or not those the set was made from; nothing
         is touched then.
     ShardError
-        When the set made differs from the one there was: a picture or a codec changed.
+        When the set made differs from the one there was: a picture or a codec changed. Nothing
+        is touched then either.
 
     Notes
     -----
+    All is made in a copy of links inside the set, and takes its place when it is right.
     Where the manifest is damaged, a shard is taken over if its checksum stands in what is left.
     """
     broken = {finding.file for finding in verify(path, jobs)}
     known = _recover(path, root, occluders)
-    config = known.config
     _check_occluders(known)
-    _check_source(path, known, configured_source(config, recipe or ""))
+    _check_source(path, known, configured_source(known.config, recipe or ""))
     if known.digest is None:
         broken.update(_doubtful(path, known))
-    if broken:
-        (path / MANIFEST).unlink(missing_ok=True)
-        for name in broken - {MANIFEST}:
-            if name in known.labels or open_format(config.format).owns(name.split("/")[0]):
-                (path / name).unlink(missing_ok=True)
-    report = build(dataclasses.replace(config, jobs=jobs, max_skipped=1.0), recipe=recipe)
+    if not broken:
+        config = dataclasses.replace(known.config, jobs=jobs, max_skipped=1.0)
+        return build(config, recipe=recipe)
+    with locked_output(path) as scratch:
+        copy = LinkedCopy(path, scratch / "set", (".lock", scratch.name))
+        report = _make_anew(copy.copy, broken, known, jobs, recipe)
+        if known.digest is not None and report.digest != known.digest:
+            raise ShardError(
+                f"{path} was made anew but differs (digest {report.digest[:12]}, was "
+                f"{known.digest[:12]}): a picture or a codec's version changed since; "
+                "nothing was changed: give the source as it was with --root DIR"
+            )
+        copy.install(MANIFEST)
+    return dataclasses.replace(report, out=path)
+
+
+def _make_anew(
+    out: Path, broken: set[str], known: _Known, jobs: int | None, recipe: Path | None
+) -> BuildReport:
+    """Remove what is broken in a set, build what is missing, and add its labels again."""
+    config = known.config
+    shards = open_format(config.format)
+    (out / MANIFEST).unlink(missing_ok=True)
+    for name in broken - {MANIFEST}:
+        if name in known.labels or shards.owns(name.split("/")[0]):
+            (out / name).unlink(missing_ok=True)
+    config = dataclasses.replace(config, out=str(out), jobs=jobs, max_skipped=1.0)
+    report = build(config, recipe=recipe)
     for name, added in known.labels.items():
         for by in added["by"]:
-            label_build(path, int(name.removeprefix("pattern-k").removesuffix(".h5")), by)
-    if known.digest is not None and report.digest != known.digest:
-        raise ShardError(
-            f"{path} was made anew but differs (digest {report.digest[:12]}, was "
-            f"{known.digest[:12]}): a picture or a codec's version changed since"
-        )
+            label_build(out, int(name.removeprefix("pattern-k").removesuffix(".h5")), by)
     return report
 
 
