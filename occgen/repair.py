@@ -16,7 +16,7 @@ from .formats import open_format
 from .formats.hdf5 import dataset_names, open_hdf5
 from .labelling import label_build
 from .linked_copy import LinkedCopy
-from .manifest import MANIFEST, read_manifest
+from .manifest import MANIFEST, file_sha256, read_manifest
 from .sources import Source, configured_source
 from .tasks import Plan
 from .verify import verify
@@ -110,7 +110,7 @@ def _make_anew(
     (out / MANIFEST).unlink(missing_ok=True)
     for name in broken - {MANIFEST}:
         if name in known.labels or shards.owns(name.split("/")[0]):
-            (out / name).unlink(missing_ok=True)
+            shards.discard(out, name)
     config = dataclasses.replace(config, out=str(out), jobs=jobs, max_skipped=1.0)
     report = build(config, recipe=recipe)
     for name, added in known.labels.items():
@@ -206,13 +206,17 @@ def _check_source(path: Path, known: _Known, source: Source) -> None:
 
 
 def _doubtful(path: Path, known: _Known) -> Iterator[str]:
-    """Yield shards whose checksum does not stand in what is left of a damaged manifest."""
+    """Yield files whose checksum does not stand in what is left of a damaged manifest."""
     shards = open_format(known.config.format)
     for index in shards.indices(path):
         with contextlib.suppress(ShardError):  # damaged beyond reading: the build makes it again
             stored = shards.find(path, index)
             if stored is not None and stored.sha256.encode() not in known.text:
                 yield stored.name
+    for name in shards.finished:
+        with contextlib.suppress(ShardError):  # missing: the build makes it again
+            if file_sha256(path / name).encode() not in known.text:
+                yield name
 
 
 def _added_by(path: Path) -> list[str]:

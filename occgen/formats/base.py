@@ -20,6 +20,9 @@ class StoredShard(NamedTuple):
 class ShardFormat(Protocol):
     """Writes shards, finds those that stand, and reads them back."""
 
+    finished: tuple[str, ...]
+    """Names `finish` may return."""
+
     def write(
         self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
     ) -> StoredShard:
@@ -39,6 +42,9 @@ class ShardFormat(Protocol):
 
     def clear(self, out: Path) -> None:
         """Remove every file this format wrote."""
+
+    def discard(self, out: Path, name: str) -> None:
+        """Remove a broken file, so that a build makes it again; what is whole stays readable."""
 
     def owns(self, name: str) -> bool:
         """Whether a name directly in the output folder is one this format writes."""

@@ -52,6 +52,8 @@ _PICTURES = (
 class FolderFormat:
     """``images/<key>``, ``masks/<key>.png``, ``parts/shard-00000.json``, ``labels.csv``."""
 
+    finished = (_LABELS,)
+
     def write(
         self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
     ) -> StoredShard:
@@ -149,6 +151,10 @@ class FolderFormat:
         (out / _LABELS).unlink(missing_ok=True)
         for folder in ("parts", *_BLOBS.values()):
             shutil.rmtree(out / folder, ignore_errors=True)
+
+    def discard(self, out: Path, name: str) -> None:
+        """Remove a broken file, so that a build makes it again."""
+        (out / name).unlink(missing_ok=True)
 
     def owns(self, name: str) -> bool:
         """Whether a name directly in the output folder is one this format writes."""

@@ -43,6 +43,8 @@ _MAX_ELEMENTS = 1 << 33  # of one dataset in a file that somebody else may have 
 class Hdf5Format:
     """One HDF5 file a shard, ``shard-00000.h5`` onwards."""
 
+    finished = ()
+
     def write(
         self, out: Path, scratch: Path, index: int, columns: Columns, attributes: Mapping[str, Any]
     ) -> StoredShard:
@@ -84,6 +86,10 @@ class Hdf5Format:
         for path in [*out.glob("shard-*.h5"), *out.glob("pattern-k*.h5")]:
             if self.owns(path.name):
                 path.unlink()
+
+    def discard(self, out: Path, name: str) -> None:
+        """Remove a broken file, so that a build makes it again."""
+        (out / name).unlink(missing_ok=True)
 
     def owns(self, name: str) -> bool:
         """Whether a name directly in the output folder is one this format writes."""

@@ -43,6 +43,8 @@ class PartsFormat(ABC):
     """Folders in the output that this format makes."""
     files: tuple[str, ...] = ()
     """Files directly in the output that this format makes, as patterns."""
+    finished: tuple[str, ...] = ()
+    """Names `finish` may return."""
 
     @abstractmethod
     def pictures_name(self, index: int) -> str:
@@ -140,6 +142,10 @@ class PartsFormat(ABC):
         for path in list(out.iterdir()):
             if self.owns(path.name):
                 path.unlink(missing_ok=True)
+
+    def discard(self, out: Path, name: str) -> None:
+        """Remove a broken file, so that a build makes it again."""
+        (out / name).unlink(missing_ok=True)
 
     def owns(self, name: str) -> bool:
         """Whether a name directly in the output folder is one this format writes."""

@@ -31,6 +31,7 @@ class RecFormat(PartsFormat):
     """``train.rec``, ``train.idx``, ``train.lst``, ``property``, and columns in ``parts/``."""
 
     files = (r"train\.(rec|idx|lst)", _PROPERTY)
+    finished = (_REC, _IDX, _LST, _PROPERTY, _WHERE)
 
     def pictures_name(self, index: int) -> str:
         """Return the name of the file of a shard's pictures, until all are in one."""
@@ -62,11 +63,20 @@ class RecFormat(PartsFormat):
         """Put all pictures into one file; return the names of all that was written."""
         left = [out / self.pictures_name(index) for index in range(count)]
         alone = [path for path in left if path.is_file()]
-        if alone or len(_offsets(out)) != count:
+        stand = all((out / name).is_file() for name in self.finished)
+        if alone or not stand or len(_offsets(out)) != count:
             self._merge(out, scratch, count)
             for path in alone:
                 path.unlink()
-        return [_REC, _IDX, _LST, _PROPERTY, _WHERE]
+        return list(self.finished)
+
+    def discard(self, out: Path, name: str) -> None:
+        """Remove a broken file; of the one file and its offsets, the list instead.
+
+        Those hold the pictures of whole shards, each with its checksum, and are written anew where
+        the list is missing.
+        """
+        (out / (_LST if name in (_REC, _WHERE) else name)).unlink(missing_ok=True)
 
     def _merge(self, out: Path, scratch: Path, count: int) -> None:
         temporary = {name: scratch / f"merged-{name}" for name in (_REC, _IDX, _LST)}
@@ -85,7 +95,8 @@ class RecFormat(PartsFormat):
                     os.fsync(file.fileno())
             with open_hdf5(out / part_name(0)) as part:
                 attributes = read_attributes(part)
-            (out / _WHERE).unlink(missing_ok=True)  # it is of the file that goes now
+            if not _are_offsets(out, merged.firsts):
+                (out / _WHERE).unlink(missing_ok=True)  # it is of the file that goes now
             for name, path in temporary.items():
                 os.replace(path, out / name)
         except OSError as error:
@@ -171,6 +182,14 @@ def _offsets(out: Path) -> list[int]:
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"{path} is damaged ({error})") from error
     return offsets
+
+
+def _are_offsets(out: Path, firsts: list[int]) -> bool:
+    """Whether shards begin where the one file that stands has them, so that each stays readable."""
+    try:
+        return _offsets(out) == firsts
+    except ShardError:
+        return False
 
 
 def _records(path: Path, offset: int, count: int) -> Iterator[bytes]:

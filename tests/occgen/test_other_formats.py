@@ -17,6 +17,7 @@ from occgen import BuildConfig, InputError, ShardError, build, open_shards
 from occgen.codec import decode_image
 from occgen.formats import open_format
 from occgen.recordio import RecordFile, unpack_record
+from occgen.repair import repair
 from occgen.sources import open_source
 from occgen.verify import verify
 
@@ -53,6 +54,12 @@ def manifest(path: Path) -> dict[str, Any]:
     """Return the manifest of a set."""
     found: dict[str, Any] = json.loads((path / "manifest.json").read_bytes())
     return found
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Return every file of a set."""
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -159,6 +166,63 @@ def test_a_merge_that_was_cut_off_is_done_again(
     assert report.digest == before["digest"]
     assert (copied / "train.rec").read_bytes() == whole
     assert not list((copied / "parts").glob("*.pictures"))
+
+
+REC_FILES = ("train.rec", "train.idx", "train.lst", "property", "parts/records.json")
+
+
+@pytest.mark.parametrize("copied", ["rec"], indirect=True)
+@pytest.mark.parametrize("name", [*REC_FILES, "parts/shard-00001.h5"])
+def test_a_damaged_file_of_a_rec_is_repaired_to_the_byte(copied: Path, name: str) -> None:
+    whole, path = contents(copied), copied / name
+    data = path.read_bytes()
+    flipped = []
+    for place in (2, len(data) // 2, len(data) - 2):
+        hurt = bytearray(data)
+        hurt[place] ^= 1
+        flipped.append(bytes(hurt))
+    for hurt_bytes in (*flipped, data[: len(data) // 2], b"", None):
+        path.unlink()
+        if hurt_bytes is not None:
+            path.write_bytes(hurt_bytes)
+        assert verify(copied, jobs=1)
+        repair(copied, jobs=1)
+        assert contents(copied) == whole
+
+
+@pytest.mark.parametrize("copied", ["rec"], indirect=True)
+def test_the_pictures_of_whole_shards_are_kept_where_the_rec_is_damaged(copied: Path) -> None:
+    whole, path = contents(copied), copied / "train.rec"
+    hurt = bytearray(path.read_bytes())
+    hurt[len(hurt) // 2] ^= 1
+    path.write_bytes(hurt)
+    assert repair(copied, jobs=1).reused_shards == 3
+    assert contents(copied) == whole
+
+
+@pytest.mark.parametrize("copied", ["rec"], indirect=True)
+@pytest.mark.parametrize("name", REC_FILES)
+def test_a_rec_damaged_with_its_manifest_is_repaired(copied: Path, name: str) -> None:
+    whole = contents(copied)
+    for path in (copied / "manifest.json", copied / name):
+        data = path.read_bytes()
+        path.write_bytes(data[:9] + bytes([data[9] ^ 1]) + data[10:])
+    repair(copied, jobs=1)
+    assert contents(copied) == whole
+
+
+@pytest.mark.parametrize("copied", ["rec"], indirect=True)
+@pytest.mark.parametrize("name", ["train.idx", "train.lst", "property"])
+def test_a_build_makes_a_missing_file_of_a_rec(copied: Path, name: str) -> None:
+    whole = contents(copied)
+    (copied / "manifest.json").unlink()
+    (copied / name).unlink()
+    config = BuildConfig(
+        dataset="demo", out=str(copied), format="rec", limit=23, shard_size=7, jobs=1,
+        scale=2.0, clean_fraction=0.3,
+    )  # fmt: skip
+    assert build(config).reused_shards == 4
+    assert contents(copied) == whole
 
 
 def test_a_rec_is_read_as_insightface_reads_it(sets: Path) -> None:
