@@ -106,10 +106,10 @@ def _make_anew(
 ) -> BuildReport:
     """Remove what is broken in a set, build what is missing, and add its labels again."""
     config = known.config
-    shards = open_format(config.format)
+    shards, formats = open_format(config.format), [open_format(name) for name in FORMATS]
     (out / MANIFEST).unlink(missing_ok=True)
     for name in broken - {MANIFEST}:
-        if name in known.labels or shards.owns(name.split("/")[0]):
+        if name in known.labels or any(form.owns(name.split("/")[0]) for form in formats):
             shards.discard(out, name)
     config = dataclasses.replace(config, out=str(out), jobs=jobs, max_skipped=1.0)
     report = build(config, recipe=recipe)

@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 
 from .codec import decode_image
 from .columns import Columns, content_digest
+from .config import FORMATS
 from .errors import DataError, OccgenError, ShardError
 from .formats import open_format
 from .manifest import CARD, MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
@@ -101,10 +102,22 @@ def _check_files(path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
     for name in (SKIPPED, CARD):
         if name not in listed and (path / name).exists():
             yield Finding(name, None, "file", "is not in the manifest")
-    names = {shard["name"] for shard in manifest["shards"]}
-    for found in sorted([*path.glob("shard-*.h5"), *path.glob("pattern-k*.h5")]):
-        if found.name not in names and found.name not in listed:
-            yield Finding(found.name, None, "file", "is not in the manifest")
+    for name in _strays(path, manifest):
+        if name not in listed:
+            yield Finding(name, None, "file", "is not in the manifest")
+
+
+def _strays(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """Yield names of files that loaders would take for the set's, and that no shard has."""
+    own = open_format(manifest["config"]["format"])
+    others = [open_format(name) for name in FORMATS]
+    with storage_errors(path):
+        yield from own.strays(path, len(manifest["shards"]))
+        for entry in sorted(path.glob("*")):
+            checked = own.owns(entry.name) and not entry.name.startswith("pattern-k")
+            ours = not checked and any(form.owns(entry.name) for form in others)
+            if ours and entry.is_file():
+                yield entry.name
 
 
 def _check_totals(manifest: dict[str, Any]) -> Iterator[Finding]:

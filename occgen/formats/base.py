@@ -40,6 +40,9 @@ class ShardFormat(Protocol):
     def indices(self, out: Path) -> list[int]:
         """Return the numbers of all shards that stand, sorted."""
 
+    def strays(self, out: Path, count: int) -> list[str]:
+        """Return names of files in this format's places that are of none of so many shards."""
+
     def clear(self, out: Path) -> None:
         """Remove every file this format wrote."""
 

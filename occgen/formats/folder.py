@@ -146,6 +146,21 @@ class FolderFormat:
         matches = (_PART.fullmatch(path.name) for path in (out / "parts").glob("shard-*.json"))
         return sorted(int(match[1]) for match in matches if match)
 
+    def strays(self, out: Path, count: int) -> list[str]:
+        """Return names of parts beyond so many, and of pictures and masks no part names."""
+        known = {_part_name(index) for index in range(count)}
+        places = {path: f"parts/{path.name}" for path in (out / "parts").glob("*")}
+        try:
+            for index in range(count):
+                for kind, entries in self._part(out / _part_name(index))["files"].items():
+                    known.update(f"{_BLOBS.get(kind)}/{name}" for name, _ in entries)
+            for folder in _BLOBS.values():
+                paths = (out / folder).rglob("*")
+                places |= {path: path.relative_to(out).as_posix() for path in paths}
+        except ShardError:
+            pass  # what a damaged part names is not known
+        return sorted(name for path, name in places.items() if name not in known and path.is_file())
+
     def clear(self, out: Path) -> None:
         """Remove the pictures, masks, parts and the table."""
         (out / _LABELS).unlink(missing_ok=True)

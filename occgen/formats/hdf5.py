@@ -81,6 +81,12 @@ class Hdf5Format:
         names = (path.name for path in out.glob("shard-*.h5"))
         return sorted(int(name[6:-3]) for name in names if _SHARD.fullmatch(name))
 
+    def strays(self, out: Path, count: int) -> list[str]:
+        """Return names of shards beyond so many."""
+        known = {shard_name(index) for index in range(count)}
+        names = {path.name for path in out.glob("shard-*.h5")}
+        return sorted(name for name in names - known if _SHARD.fullmatch(name))
+
     def clear(self, out: Path) -> None:
         """Remove every shard and every file of added labels."""
         for path in [*out.glob("shard-*.h5"), *out.glob("pattern-k*.h5")]:

@@ -131,6 +131,15 @@ class PartsFormat(ABC):
         matches = (_PART.fullmatch(path.name) for path in (out / "parts").glob("shard-*.h5"))
         return sorted(int(match[1]) for match in matches if match)
 
+    def strays(self, out: Path, count: int) -> list[str]:
+        """Return names of files in this format's places that are of none of so many shards."""
+        known = {name(index) for index in range(count) for name in (part_name, self.pictures_name)}
+        known.update(self.finished)
+        found = {path.name: path for path in out.glob("*") if self.owns(path.name)}
+        for name in self.folders:
+            found |= {f"{name}/{path.name}": path for path in (out / name).glob("*")}
+        return sorted(name for name in found.keys() - known if found[name].is_file())
+
     def clear(self, out: Path) -> None:
         """Remove every file this format wrote."""
         for name in self.folders:

@@ -168,6 +168,24 @@ def test_a_merge_that_was_cut_off_is_done_again(
     assert not list((copied / "parts").glob("*.pictures"))
 
 
+EXTRA = {
+    "webdataset": ("shard-00099.tar", "shard-00004.tar", "parts/shard-00099.h5", "train.lst"),
+    "rec": ("parts/shard-00004.h5", "parts/shard-00004.pictures", "shard-00099.h5"),
+    "parquet": ("data/train-00099.parquet", "parts/shard-00004.h5", "labels.csv"),
+}
+
+
+@pytest.mark.parametrize("copied", FORMS, indirect=True)
+def test_files_of_no_shard_are_found_and_removed(copied: Path) -> None:
+    whole = contents(copied)
+    for name in EXTRA[copied.name]:
+        shutil.copy(copied / "parts" / "shard-00001.h5", copied / name)
+    found = {(finding.file, finding.problem) for finding in verify(copied, jobs=1)}
+    assert found == {(name, "is not in the manifest") for name in EXTRA[copied.name]}
+    repair(copied, jobs=1)
+    assert contents(copied) == whole
+
+
 REC_FILES = ("train.rec", "train.idx", "train.lst", "property", "parts/records.json")
 
 

@@ -336,6 +336,18 @@ def test_a_folder_set_is_checked_and_mended(copy: Callable[[str], Path], name: s
     assert mended(out, before, digest)
 
 
+def test_pictures_of_no_part_are_found_and_removed(copy: Callable[[str], Path]) -> None:
+    out = copy("folder")
+    before = contents(out)
+    extra = ["images/person0/99.jpg", "masks/new/0.png", "parts/shard-00003.json", "shard-00009.h5"]
+    (out / "masks" / "new").mkdir()
+    for name in extra:
+        (out / name).write_bytes(b"extra")
+    assert {finding.file for finding in verify(out, 1)} == set(extra)
+    repair(out, jobs=1)
+    assert contents(out) == before
+
+
 def rewrite(out: Path, change: Callable[[Columns], None]) -> None:
     """Change the columns of a shard and make every checksum follow, as a faulty writer would."""
     form = open_format("hdf5")
