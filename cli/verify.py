@@ -58,8 +58,11 @@ def verify_command(
         return 1 if findings else 0
     for finding in findings[:_SHOWN]:
         click.echo(str(finding))
+    total = sum(finding.times for finding in findings)
     if len(findings) > _SHOWN:
-        click.echo(f"and {len(findings) - _SHOWN} more")
+        rest = findings[_SHOWN:]
+        fields = ", ".join(sorted({finding.field for finding in rest}))
+        click.echo(f"and {sum(finding.times for finding in rest)} more, of {fields}")
     if not findings:
         click.echo(
             f"{path} is {'repaired and ' if repaired else ''}whole: every byte, picture "
@@ -67,7 +70,7 @@ def verify_command(
         )
         return 0
     click.echo(
-        f"Error: {path} is damaged: {counted(len(findings), 'finding')}; "
+        f"Error: {path} is damaged: {counted(total, 'finding')}; "
         + (
             "remove what is broken and the manifest, and build again"
             if is_remote(path)

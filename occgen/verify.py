@@ -3,6 +3,7 @@
 import itertools
 import math
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from .workshop import label_box
 
 __all__ = ["Finding", "verify"]
 
-_MOST_FINDINGS_A_SHARD = 20
+_MOST_OF_A_FIELD = 20  # findings in one shard; the rest are counted
 _MASK_PIXELS = 1 << 25  # unpacked at a time
 
 
@@ -36,6 +37,8 @@ class Finding(NamedTuple):
     """Of the face in its shard, from 0; None for the file as a whole."""
     field: str
     problem: str
+    times: int = 1
+    """Of problems this stands for: beyond 20 of one field in a shard, the rest are one finding."""
 
     def __str__(self) -> str:
         place = self.file if self.row is None else f"{self.file}, row {self.row}"
@@ -59,8 +62,9 @@ def verify(
     Returns
     -------
     list of Finding
-        Empty when all is well. A changed byte anywhere in a shard, in ``skipped.csv``, in the data
-        card, in a carried file or in the manifest is found.
+        Empty when all is well. Of more than 20 problems of one field in a shard, the last finding
+        says how many more there are. A changed byte anywhere in a shard, in ``skipped.csv``, in the
+        data card, in a carried file or in the manifest is found.
 
     Raises
     ------
@@ -141,8 +145,7 @@ def _check_shard(
             return [Finding(name, None, "file", "is missing")]
         columns, attributes = shards.read(path, index)
         problems = _check_columns(columns, attributes, config)
-        for row, field, problem in itertools.islice(problems, _MOST_FINDINGS_A_SHARD):
-            findings.append(Finding(name, row, field, problem))
+        findings += _limited(name, problems)
         if stored.sha256 != entry["sha256"]:
             if content_digest(columns) == entry["content_sha256"]:
                 problem = "bytes outside the data are not those the manifest names"
@@ -155,6 +158,19 @@ def _check_shard(
     except (KeyError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
         findings.append(Finding(name, None, "data", f"damaged ({error})"))
     return findings
+
+
+def _limited(name: str, problems: Iterator[tuple[int | None, str, str]]) -> Iterator[Finding]:
+    """Yield the first findings of each field of a shard, then how many more there are."""
+    counts: Counter[str] = Counter()
+    for row, field, problem in problems:
+        counts[field] += 1
+        if counts[field] <= _MOST_OF_A_FIELD:
+            yield Finding(name, row, field, problem)
+    for field, count in counts.items():
+        more = count - _MOST_OF_A_FIELD
+        if more > 0:
+            yield Finding(name, None, field, f"and {more} more", more)
 
 
 def _check_columns(

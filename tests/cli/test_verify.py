@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from click.testing import CliRunner
 from occgen_cli.main import main
@@ -99,7 +100,22 @@ def test_many_findings_are_cut(made: Path) -> None:
     result = run(made)
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) <= 21
-    assert result.stdout.splitlines()[-1].startswith("and ")
+    *shown, last = result.stdout.splitlines()
+    count = int(result.stderr.rpartition("damaged: ")[2].split()[0])
+    assert last.startswith(f"and {count - len(shown)} more, of ")
+
+
+def test_every_damaged_mask_is_counted(tmp_path: Path) -> None:
+    config = BuildConfig(
+        dataset="demo", root="10x4", out=str(tmp_path / "set"), clean_fraction=0, jobs=1
+    )
+    out = build(config).out
+    with h5py.File(out / "shard-00000.h5", "r+") as file:
+        file["mask/crc32"][...] += 1
+        file["identity"][5] += 1000
+    result = run(out)
+    assert "and 21 more, of identity, mask" in result.stdout.splitlines()
+    assert "is damaged: 41 findings" in result.stderr
 
 
 def test_a_moved_set_is_whole(made: Path, tmp_path: Path) -> None:

@@ -416,7 +416,9 @@ def test_two_numbers_of_one_person_are_found(copy: Callable[[str], Path]) -> Non
     assert finding.problem.startswith("is 77, and 'person")
 
 
-def test_findings_of_a_shard_are_limited(copy: Callable[[str], Path]) -> None:
+def test_findings_of_a_field_are_limited_and_the_rest_are_counted(
+    copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = copy("hdf5")
 
     def change(columns: Columns) -> None:
@@ -424,7 +426,18 @@ def test_findings_of_a_shard_are_limited(copy: Callable[[str], Path]) -> None:
             columns[name] = columns[name] + 1
 
     rewrite(out, change)
-    assert 0 < len(verify(out, 1)) <= 20
+    assert len(verify(out, 1)) == 4 * len(open_format("hdf5").read(out, 1)[0]["key"])
+    monkeypatch.setattr("occgen.verify._MOST_OF_A_FIELD", 2)
+    findings = verify(out, 1)
+    rows = len(open_format("hdf5").read(out, 1)[0]["key"])
+    more = [finding for finding in findings if finding.row is None]
+    assert len(findings) == 4 * 3
+    assert {finding.field for finding in more} == {
+        *("pattern/k5", "pattern/k5_mask", "coverage", "mask_coverage"),
+    }
+    assert {(finding.problem, finding.times) for finding in more} == {
+        (f"and {rows - 2} more", rows - 2)
+    }
 
 
 def test_a_manifest_that_does_not_follow_is_found(copy: Callable[[str], Path]) -> None:
