@@ -37,13 +37,15 @@ def verify_command(
 ) -> int:
     """Check a finished set: checksums, every picture, mask, box and label."""
     from occgen import verify as checks
+    from occgen.manifest import MANIFEST
     from occgen.repair import repair as mend
 
     if repair and is_remote(path):
         raise click.UsageError("--repair needs a local set; in object storage build it again")
     findings = checks.verify(path, jobs)
     repaired = False
-    if findings and repair:
+    is_other = any(finding[:3] == (MANIFEST, None, "schema") for finding in findings)
+    if findings and repair and not is_other:
         for finding in findings[:_SHOWN]:
             click.echo(str(finding), err=True)
         mend(path, root, jobs, occluders=occluders, recipe=recipe)
@@ -69,13 +71,13 @@ def verify_command(
             "and label is as it was made"
         )
         return 0
-    click.echo(
-        f"Error: {path} is damaged: {counted(total, 'finding')}; "
-        + (
-            "remove what is broken and the manifest, and build again"
-            if is_remote(path)
-            else f"occgen verify {path} --repair makes what is broken anew"
-        ),
-        err=True,
-    )
+    if is_other:
+        problem = "is of another version of occgen and was not checked"
+        advice = "make the set again (--overwrite), or check it with the version that made it"
+    else:
+        problem = f"is damaged: {counted(total, 'finding')}"
+        advice = f"occgen verify {path} --repair makes what is broken anew"
+        if is_remote(path):
+            advice = "remove what is broken and the manifest, and build again"
+    click.echo(f"Error: {path} {problem}; {advice}", err=True)
     return 1

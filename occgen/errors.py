@@ -1,6 +1,13 @@
 """Errors raised on purpose; the command line turns each into one line and an exit code."""
 
-__all__ = ["CheckpointError", "DataError", "InputError", "OccgenError", "ShardError"]
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "InputError",
+    "OccgenError",
+    "SchemaError",
+    "ShardError",
+]
 
 
 class OccgenError(Exception):
@@ -17,6 +24,10 @@ class DataError(OccgenError):
 
 class ShardError(OccgenError):
     """A build, shard or manifest that is damaged, incomplete or locked."""
+
+
+class SchemaError(ShardError):
+    """A set of another version of occgen: whole, as far as can be told, and not to be read here."""
 
 
 class CheckpointError(OccgenError):

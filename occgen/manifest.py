@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import BuildConfig
-from .errors import InputError, ShardError
+from .errors import InputError, SchemaError, ShardError
 from .manifest_check import check_manifest
 from .storage import check_reachable, is_remote, read_object
 
@@ -90,7 +90,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     InputError
         When the folder holds no finished build.
     ShardError
-        When the manifest is damaged: a single changed byte is found.
+        When the manifest is damaged: a single changed byte is found. `SchemaError` where it is of
+        another version.
     """
     path = folder / MANIFEST
     check_reachable(folder)
@@ -106,8 +107,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         again = manifest_bytes(record) if isinstance(record, dict) else b""
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"{path} is damaged ({error}); run occgen verify --repair") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        found = record.get("schema") if isinstance(record, dict) else None
+    found = record.get("schema") if isinstance(record, dict) else None
+    if found != SCHEMA and not _has_other_checksum(record):
         raise other_schema(path, found)
     if again != data:
         raise ShardError(f"{path} is damaged: its checksum does not match; run verify --repair")
@@ -115,9 +116,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return record
 
 
-def other_schema(path: Path | str, found: object) -> ShardError:
+def _has_other_checksum(record: object) -> bool:
+    """Whether a record names a checksum that is not its own: damage, also of its schema."""
+    if not isinstance(record, dict) or not isinstance(record.get("sha256"), str):
+        return False
+    body = {key: value for key, value in record.items() if key != "sha256"}
+    return bool(hashlib.sha256(canonical(body)).hexdigest() != record["sha256"])
+
+
+def other_schema(path: Path | str, found: object) -> SchemaError:
     """Return the error that says that a file is of another version of occgen."""
-    return ShardError(
+    return SchemaError(
         f"{path} has schema {found!r}, this version of occgen reads {SCHEMA}; "
         "make the set again (--overwrite), or read it with the version that made it"
     )

@@ -11,7 +11,7 @@ from typing import Any
 from .atomic import locked_output
 from .config import FORMATS, BuildConfig
 from .engine import BuildReport, build, open_library
-from .errors import InputError, OccgenError, ShardError
+from .errors import InputError, OccgenError, SchemaError, ShardError
 from .formats import open_format
 from .formats.hdf5 import dataset_names, open_hdf5
 from .labelling import label_build
@@ -131,6 +131,8 @@ def _recover(path: Path, root: str | None, occluders: str | None) -> _Known:
         root = root or manifest["source"]["root"]
         settings |= {name: manifest["source"].get(name) for name in ("probes", "gallery")}
         occluders = occluders or manifest["occluders"]["spec"].get("path")
+    except SchemaError:
+        raise
     except OccgenError as error:
         found = _settings_of_a_shard(path)
         if found is None:

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from .codec import decode_image
 from .columns import Columns, content_digest
 from .config import FORMATS
-from .errors import DataError, OccgenError, ShardError
+from .errors import DataError, OccgenError, SchemaError, ShardError
 from .formats import open_format
 from .manifest import CARD, MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .masks import unpack_mask
@@ -74,7 +74,8 @@ def verify(
     try:
         manifest = read_manifest(path)
     except ShardError as error:
-        return [Finding(MANIFEST, None, "checksum", str(error).removeprefix(f"{path}/"))]
+        field = "schema" if isinstance(error, SchemaError) else "checksum"
+        return [Finding(MANIFEST, None, field, str(error).removeprefix(f"{path / MANIFEST} "))]
     try:
         findings = list(_check_files(path, manifest))
         entries = list(enumerate(manifest["shards"]))

@@ -1,5 +1,6 @@
 """`occgen verify`: damage is exit code 1 with a line that says where, and --repair mends it."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,9 @@ from click.testing import CliRunner
 from occgen_cli.main import main
 
 from occgen import BuildConfig, build
+from occgen.errors import SchemaError
+from occgen.manifest import canonical
+from occgen.repair import repair
 
 
 def run(*arguments: object) -> Any:
@@ -116,6 +120,33 @@ def test_every_damaged_mask_is_counted(tmp_path: Path) -> None:
     result = run(out)
     assert "and 21 more, of identity, mask" in result.stdout.splitlines()
     assert "is damaged: 41 findings" in result.stderr
+
+
+def test_repair_is_not_offered_for_a_set_of_another_schema(made: Path) -> None:
+    path = made / "manifest.json"
+    record = json.loads(path.read_bytes()) | {"schema": 1}
+    del record["sha256"]
+    record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
+    path.write_text(json.dumps(record))
+    before = {file: file.read_bytes() for file in made.iterdir()}
+    for result in (run(made), run(made, "--repair")):
+        assert result.exit_code == 1
+        assert result.stdout.startswith("manifest.json: schema: has schema 1, this version")
+        assert "is of another version of occgen" in result.stderr
+        assert "damaged" not in result.stderr + result.stdout
+        assert "--repair" not in result.stderr
+    with pytest.raises(SchemaError, match="has schema 1"):
+        repair(made, jobs=1)
+    assert {file: file.read_bytes() for file in made.iterdir()} == before
+
+
+def test_a_schema_that_was_damaged_is_repaired(made: Path, face_tree: Path) -> None:
+    path = made / "manifest.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"schema": 2', b'"schema": 3'))
+    assert "--repair" in run(made).stderr
+    assert run(made, "--repair", "--root", face_tree).exit_code == 0
+    assert path.read_bytes() == whole
 
 
 def test_a_moved_set_is_whole(made: Path, tmp_path: Path) -> None:
