@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .codec import MAX_PIXELS
 from .columns import Columns
-from .errors import ShardError
+from .errors import ColumnError, ShardError
 
 __all__ = ["MOST_CELLS", "check_attributes", "check_columns", "check_texts"]
 
@@ -145,19 +145,20 @@ def _check_form(name: str, column: NDArray[Any], sizes: dict[str, int], where: o
     ]
     if list(column.shape) != expected:
         shown = " x ".join(map(str, column.shape)) or "a single value"
-        raise ShardError(f"{where}: {name} is {shown}, should be {' x '.join(map(str, expected))}")
+        wanted = " x ".join(map(str, expected))
+        raise ColumnError(where, name, f"is {shown}, should be {wanted}")
     if column.dtype.kind not in kinds or (shape == ("B",) and column.dtype != np.uint8):
-        raise ShardError(f"{where}: {name} has type {column.dtype}, which no shard has")
+        raise ColumnError(where, name, f"has type {column.dtype}, which no shard has")
 
 
 def _check_values(columns: Columns, categories: int, where: object) -> None:
     for kind in _BLOBS:
         if f"{kind}/data" in columns and f"{kind}/offset" in columns:
             length = columns[f"{kind}/data"].size
-            check_offsets(columns[f"{kind}/offset"], length, f"{where}: {kind}/offset")
+            _check_offsets(f"{kind}/offset", columns, length, where)
     if "paste/offset" in columns and "paste/box" in columns:
         pastes = len(columns["paste/box"])
-        check_offsets(columns["paste/offset"], pastes, f"{where}: paste/offset")
+        _check_offsets("paste/offset", columns, pastes, where)
     for name in ("category", "paste/category"):
         numbers = columns.get(name)
         if (
@@ -165,15 +166,15 @@ def _check_values(columns: Columns, categories: int, where: object) -> None:
             and numbers.size
             and not 0 <= numbers.min() <= numbers.max() < (categories)
         ):
-            raise ShardError(f"{where}: {name} holds numbers of no category")
+            raise ColumnError(where, name, "holds numbers of no category")
     check_texts(columns, where)
 
 
-def check_offsets(offsets: NDArray[Any], length: int, where: str) -> None:
-    """Raise ShardError where offsets do not rise from 0 to a length."""
-    values = offsets.astype(np.uint64)
+def _check_offsets(name: str, columns: Columns, length: int, where: object) -> None:
+    """Raise ColumnError where offsets do not rise from 0 to a length."""
+    values = columns[name].astype(np.uint64)
     if values[0] != 0 or values[-1] != length or (values[1:] < values[:-1]).any():
-        raise ShardError(f"{where} does not cut {length} from the first to the last")
+        raise ColumnError(where, name, f"does not cut {length} from the first to the last")
 
 
 def check_texts(columns: Mapping[str, NDArray[Any]], where: object) -> None:
@@ -182,8 +183,8 @@ def check_texts(columns: Mapping[str, NDArray[Any]], where: object) -> None:
         if _FORMS.get(name, "?")[0] != "S":
             continue
         if column.dtype.kind != "S" or column.ndim != 1:
-            raise ShardError(f"{where}: {name} has type {column.dtype}, which no shard has")
+            raise ColumnError(where, name, f"has type {column.dtype}, which no shard has")
         try:
             b"\n".join(column.tolist()).decode()
         except UnicodeDecodeError as error:
-            raise ShardError(f"{where}: {name} is no UTF-8 ({error.reason})") from error
+            raise ColumnError(where, name, f"is no UTF-8 ({error.reason})") from error

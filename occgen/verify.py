@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from .codec import decode_image
 from .columns import Columns, content_digest
 from .config import FORMATS
-from .errors import DataError, OccgenError, SchemaError, ShardError
+from .errors import ColumnError, DataError, OccgenError, SchemaError, ShardError
 from .formats import open_format
 from .manifest import CARD, MANIFEST, SKIPPED, build_digest, file_sha256, read_manifest
 from .masks import unpack_mask
@@ -154,11 +154,19 @@ def _check_shard(
             elif not findings:
                 problem = "its data are not those the manifest names"
                 findings.append(Finding(name, None, "checksum", problem))
+    except ColumnError as error:
+        findings.append(Finding(name, error.row, error.field, error.problem))
     except OccgenError as error:
-        findings.append(Finding(name, None, "file", str(error).removeprefix(f"{path / name} ")))
+        findings.append(Finding(name, None, "file", _without_place(error, path, name)))
     except (KeyError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
         findings.append(Finding(name, None, "data", f"damaged ({error})"))
     return findings
+
+
+def _without_place(error: OccgenError, path: Path, name: str) -> str:
+    """Return what an error says, without the set's folder and the file the finding names."""
+    text = str(error).replace(f"{path}/", "")
+    return text.removeprefix(name).removeprefix(":").lstrip()
 
 
 def _limited(name: str, problems: Iterator[tuple[int | None, str, str]]) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ import numpy as np
 from ..atomic import install_bytes, make_folder
 from ..column_check import check_columns, check_texts
 from ..columns import Columns
-from ..errors import ShardError
+from ..errors import ColumnError, ShardError
 from ..manifest import file_sha256
 from ..storage import is_remote, read_object
 from .base import StoredShard
@@ -104,7 +104,7 @@ class PartsFormat(ABC):
         checks = columns["image/crc32"].tolist()
         for row, (image, check) in enumerate(zip(images, checks, strict=True)):
             if zlib.crc32(image) != check:
-                raise ShardError(f"{out / part_name(index)}: picture of row {row} is damaged")
+                raise ColumnError(out / part_name(index), "image", "is damaged", row)
         return {_PIXELS: np.frombuffer(b"".join(images), np.uint8), **columns}, attributes
 
     def read_pictures(self, out: Path, index: int, columns: Columns, sha256: str) -> list[bytes]:

@@ -214,6 +214,10 @@ def test_the_pictures_of_whole_shards_are_kept_where_the_rec_is_damaged(copied: 
     hurt = bytearray(path.read_bytes())
     hurt[len(hurt) // 2] ^= 1
     path.write_bytes(hurt)
+    findings = [finding for finding in verify(copied, jobs=1) if finding.row is not None]
+    assert [(f.file[:12], f.field, f.problem) for f in findings] == [
+        ("parts/shard-", "image", "is damaged")
+    ]
     assert repair(copied, jobs=1).reused_shards == 3
     assert contents(copied) == whole
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -414,6 +415,37 @@ def test_two_numbers_of_one_person_are_found(copy: Callable[[str], Path]) -> Non
     (finding,) = verify(out, 1)
     assert (finding.file, finding.row, finding.field) == (SHARD, 3, "identity")
     assert finding.problem.startswith("is 77, and 'person")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("mask/offset", 1, "does not cut [0-9]+ from the first to the last"),
+        ("paste/offset", 1, "does not cut [0-9]+ from the first to the last"),
+        ("key", b"\xff", r"is no UTF-8 \(invalid start byte\)"),
+        ("category", 200, "holds numbers of no category"),
+    ],
+)
+def test_a_column_the_reader_refuses_is_the_field(
+    copy: Callable[[str], Path], name: str, value: Any, problem: str
+) -> None:
+    out = copy("hdf5")
+    with h5py.File(out / SHARD, "r+") as file:
+        file[name][0] = value
+    (finding,) = verify(out, 1)
+    assert finding[:3] == (SHARD, None, name)
+    assert re.fullmatch(problem, finding.problem)
+
+
+def test_a_finding_names_no_folder_of_the_machine(copy: Callable[[str], Path]) -> None:
+    for form, name in (("hdf5", SHARD), ("folder", "parts/shard-00001.json")):
+        out = copy(form)
+        (out / name).write_bytes(b"no shard")
+        (finding,) = verify(out, 1)
+        assert finding[:3] == (name, None, "file")
+        assert finding.problem.startswith("is damaged")
+        assert str(out) not in str(finding)
+        assert str(finding).count(name) == 1
 
 
 def test_findings_of_a_field_are_limited_and_the_rest_are_counted(
