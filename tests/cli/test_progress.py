@@ -54,16 +54,22 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stream_that_takes_nothing_stops_no_build(
     is_terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried = []
+
     class Full(io.StringIO):
         def isatty(self) -> bool:
             return is_terminal
 
         def write(self, text: str) -> int:
+            tried.append(text)
             raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("TERM", "xterm")
-    for stream in (Full(), None):
+    monkeypatch.setattr("occgen_cli.progress._LINE_EVERY_S", 0.0)
+    for stream, attempts in ((Full(), 1), (None, 0)):  # once refused, it is not tried again
+        tried.clear()
         monkeypatch.setattr(sys, "stderr", stream)
         with build_progress() as update:
             update(step(400, 20.0))
             update(step(1000, 50.0))
+        assert len(tried) == attempts
