@@ -125,8 +125,8 @@ class Recipe:
         if words[2] != str(_SCHEMA).encode():
             found = words[2].decode("ascii", "replace")
             raise DataError(
-                f"{self.path} is a recipe of version {found}, this occgen reads {_SCHEMA}; write it "
-                "again with --recipe-only, or use the version that wrote it"
+                f"{self.path} is a recipe of version {found}, this occgen reads {_SCHEMA}; "
+                "write it again with --recipe-only, or use the version that wrote it"
             )
         return words[3].decode("ascii", "replace")
 
